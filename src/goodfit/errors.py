@@ -1,0 +1,75 @@
+"""Every exception that goodfit raises for a caller's mistake.
+
+```
+GoodfitError                 one line: what is wrong, what was expected, what was received, what to do
+├── UsageError               a wrong option, name or combination
+├── DataError                rows, columns, labels or files that cannot be used
+│   └── MissingDataError     a data file that has to be put somewhere first
+├── LogError                 a training log that cannot be read
+├── ModelError               a network that cannot be built, loaded or trained
+└── StudyError               a study folder that is missing, foreign, damaged or cannot be written
+```
+
+A training outcome (divergence, overfitting, "undecided") is a value, never one of these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GoodfitError(Exception):
+    """A caller's mistake, told in one line.
+
+    Args:
+        what: What is wrong.
+        expected: What would have been right.
+        received: What stood there instead.
+        fix: What to do or write instead.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", received: str = "", fix: str = ""):
+        self.what, self.expected, self.received, self.fix = what, expected, received, fix
+        parts = [what.rstrip(".")]
+        if expected:
+            parts.append(f"expected {expected}")
+        if received:
+            parts.append(f"received {received}")
+        line = "; ".join(parts)
+        super().__init__(" ".join(f"{line}. {fix}".split()).strip() if fix else f"{' '.join(line.split())}.")
+
+
+class UsageError(GoodfitError):
+    """A wrong option, name or combination of them."""
+
+
+class DataError(GoodfitError):
+    """Rows, columns, labels or files that cannot be used."""
+
+
+class MissingDataError(DataError):
+    """A data file that has to be put somewhere first."""
+
+
+class LogError(GoodfitError):
+    """A training log that cannot be read."""
+
+
+class ModelError(GoodfitError):
+    """A network that cannot be built, loaded or trained."""
+
+
+class StudyError(GoodfitError):
+    """A study folder that is missing, foreign, damaged or cannot be written."""
+
+
+def near(name: str, names: Iterable[str], most: int = 3) -> str:
+    """The known names nearest to `name`, for a message: `"did you mean 'a' or 'b'?"`, or a short list of all."""
+    known = [str(n) for n in names]
+    lower = {n.lower(): n for n in known}
+    hits = [lower[h] for h in difflib.get_close_matches(str(name).lower(), lower, n=most, cutoff=0.6)]
+    if hits:
+        return "did you mean " + " or ".join(repr(h) for h in hits) + "?"
+    shown = ", ".join(repr(n) for n in known[:8])
+    return f"there is {shown}{', ...' if len(known) > 8 else ''}." if known else ""

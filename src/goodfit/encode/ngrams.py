@@ -1,0 +1,147 @@
+"""Texts to word counts: the tokeniser, n-grams, and the choice of a vocabulary.
+
+A text is lower-cased character by character (`str.lower` of each code point alone), and cut into tokens:
+
+- a *word*: a letter, number or underscore (Unicode's categories L and N, U+005F), then any run of these and of
+  marks (M); inner apostrophes stay (`don't`; U+2019 counts as one and becomes U+0027), outer ones go;
+- a *single*: each emoji, pictograph or other symbol (So), and each Han ideograph, is a token by itself.
+
+All else separates. An n-gram is n neighbouring tokens of one text, joined by a blank.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from goodfit.errors import UsageError
+
+LONGEST = 3
+"""Tokens of the longest n-gram."""
+
+
+def fit(
+    texts: Sequence[str | None],
+    ngram_range: tuple[int, int] = (1, 1),
+    max_features: int | None = None,
+    min_df: int | float = 1,
+    max_df: int | float = 1.0,
+) -> tuple[list[str], csr_array]:
+    """Choose a vocabulary and count it.
+
+    Args:
+        texts: The texts; None is an empty one.
+        ngram_range: Tokens of the shortest and the longest n-gram, from 1 to `LONGEST`.
+        max_features: N-grams to keep at most, the most frequent of all texts together.
+        min_df: Texts that an n-gram must stand in at least: a number, or a share if a float.
+        max_df: Texts that it may stand in at most, likewise.
+
+    Returns:
+        The vocabulary by falling total count, ties in alphabetical (code point) order, and the counts as float32
+        (texts, vocabulary) with sorted int32 indices.
+
+    Raises:
+        UsageError: An option out of its range.
+    """
+    _check(ngram_range)
+    if max_features is not None and max_features < 1:
+        raise UsageError("bad max_features", expected="None or 1 or more", received=repr(max_features))
+    low, high = (_documents(len(texts), name, df) for name, df in (("min_df", min_df), ("max_df", max_df)))
+    return _slow_fit(texts, ngram_range, max_features, low, high)
+
+
+def transform(
+    texts: Sequence[str | None], vocabulary: Sequence[str], ngram_range: tuple[int, int] = (1, 1)
+) -> csr_array:
+    """Count a known vocabulary; other n-grams are passed over.
+
+    Returns:
+        float32 (texts, vocabulary) with sorted int32 indices.
+    """
+    _check(ngram_range)
+    return _slow_transform(texts, vocabulary, ngram_range)
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text, in order."""
+    text = "".join(map(str.lower, text)).replace("\u2019", "'")
+    return [text[m.start() : m.end()] for m in _TOKEN.finditer(text.translate(_CLASSES))]
+
+
+class _Classes(dict[int, str]):
+    """Code point to its class, found when first met: `w` word, `m` mark, `s` single, `'`, or a blank."""
+
+    def __missing__(self, code: int) -> str:
+        category = unicodedata.category(chr(code))
+        if category == "So" or (category == "Lo" and unicodedata.name(chr(code), "").startswith("CJK ")):
+            found = "s"
+        elif category[0] in "LN":
+            found = "w"
+        else:
+            found = "m" if category[0] == "M" else " "
+        self[code] = found
+        return found
+
+
+_CLASSES = _Classes({ord("_"): "w", ord("'"): "'"})
+_TOKEN = re.compile("w[wm]*(?:'w[wm]*)*|s")
+
+
+def _check(ngram_range: tuple[int, int]) -> None:
+    low, high = ngram_range
+    if not 1 <= low <= high <= LONGEST:
+        raise UsageError(
+            "bad ngram_range", expected=f"(low, high) from 1 to {LONGEST}", received=repr(ngram_range)
+        )
+
+
+def _documents(texts: int, name: str, df: int | float) -> float:
+    """A document frequency as a number of texts."""
+    if df < 0 or (isinstance(df, float) and df > 1):
+        raise UsageError(
+            f"bad {name}", expected="a number of texts, or a share from 0.0 to 1.0", received=repr(df)
+        )
+    return df * texts if isinstance(df, float) else df
+
+
+def _grams(text: str | None, ngram_range: tuple[int, int]) -> list[str]:
+    words = tokens(text or "")
+    low, high = ngram_range
+    return [" ".join(words[i : i + n]) for n in range(low, high + 1) for i in range(len(words) - n + 1)]
+
+
+def _slow_fit(
+    texts: Sequence[str | None],
+    ngram_range: tuple[int, int],
+    max_features: int | None,
+    low: float,
+    high: float,
+) -> tuple[list[str], csr_array]:
+    counted = [Counter(_grams(t, ngram_range)) for t in texts]
+    documents = Counter(chain.from_iterable(counted))
+    total: Counter[str] = Counter()
+    for c in counted:
+        total.update(c)
+    kept = [gram for gram in total if low <= documents[gram] <= high]
+    vocabulary = sorted(kept, key=lambda gram: (-total[gram], gram))[:max_features]
+    return vocabulary, _matrix(counted, vocabulary)
+
+
+def _slow_transform(
+    texts: Sequence[str | None], vocabulary: Sequence[str], ngram_range: tuple[int, int]
+) -> csr_array:
+    return _matrix([Counter(_grams(t, ngram_range)) for t in texts], vocabulary)
+
+
+def _matrix(counted: list[Counter[str]], vocabulary: Sequence[str]) -> csr_array:
+    column = {gram: i for i, gram in enumerate(vocabulary)}
+    rows = [sorted((column[gram], n) for gram, n in c.items() if gram in column) for c in counted]
+    indptr = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    indices, values = np.array([*chain.from_iterable(rows)], np.int32).reshape(-1, 2).T
+    return csr_array((values.astype(np.float32), indices.copy(), indptr), shape=(len(rows), len(vocabulary)))

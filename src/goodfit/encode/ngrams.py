@@ -2,7 +2,7 @@
 
 A text is lower-cased character by character (`str.lower` of each code point alone), and cut into tokens:
 
-- a *word*: a letter, number or underscore (Unicode's categories L and N, U+005F), then any run of these and of
+- a *word*: a letter, number (categories L and N of Unicode) or underscore, then any run of these and of
   marks (M); inner apostrophes stay (`don't`; U+2019 counts as one and becomes U+0027), outer ones go;
 - a *single*: each emoji, pictograph or other symbol (So), and each Han ideograph, is a token by itself.
 
@@ -43,7 +43,7 @@ def fit(
         max_df: Texts that it may stand in at most, likewise.
 
     Returns:
-        The vocabulary by falling total count, ties in alphabetical (code point) order, and the counts as float32
+        The vocabulary by falling total count, ties in code point order, and the counts: float32
         (texts, vocabulary) with sorted int32 indices.
 
     Raises:

@@ -1,8 +1,8 @@
 """The first layer of sparse rows: its product, gradient and optimizer step, for all lanes at once.
 
-Weights are (features, columns), lane-major: lane `l`, unit `u` is column `l * units + u`. On a CPU the C++ kernels of
-`goodfit._native` do the work; elsewhere, or without that extension, XLA's own operations do. Both give the same numbers
-to float32 rounding, and each the same numbers from run to run.
+Weights are (features, columns), lane-major: lane `l`, unit `u` is column `l * units + u`. On a CPU the C++
+kernels of `goodfit._native` do the work; elsewhere, or without that extension, XLA's own operations do. Both
+give the same numbers to float32 rounding, and each the same numbers from run to run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2, "nadam": 2}
-"""Optimizer rules and how many slots of the weights' shape each keeps, in Keras's order (momentum before velocity)."""
+"""Optimizer rules and how many slots of the weights' shape each keeps, in Keras's order (momentum, velocity)."""
 
 HYPER = ("learning_rate", "l1", "l2", "weight_decay", "active")
 """What may differ between columns: see `update`."""
@@ -99,8 +99,8 @@ def update(
         weights: float32 (features, columns).
         slots: `SLOTS[rule]` arrays of the weights' shape.
         rule: One of `SLOTS`; `momentum` is SGD with momentum 0.9.
-        hyper: float32 (columns,) each: `learning_rate`, `weight_decay` (decoupled), `l1` and `l2` (factors of the penalties,
-            whose gradient is added), `active` (0 leaves a column's weights and slots as they are).
+        hyper: float32 (columns,) each: `learning_rate`, `weight_decay` (decoupled), `l1` and `l2` (factors of
+            the penalties, whose gradient is added), `active` (0 leaves a column's weights and slots alone).
         step: int32: updates done before this one (Keras's `iterations`).
 
     Returns:

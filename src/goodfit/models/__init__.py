@@ -1,0 +1,1 @@
+"""Recipes, Keras models, and their lane form."""

@@ -1,0 +1,1 @@
+"""The lanes engine: many runs side by side as one compiled program."""

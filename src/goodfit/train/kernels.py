@@ -72,12 +72,12 @@ def product(x: SparseRows, rows: Array, weights: Array) -> Array:
     Returns:
         float32 (batch, columns).
     """
-    return _dense(x, rows) @ weights
+    return dense(x, rows) @ weights
 
 
 def gradient(x: SparseRows, rows: Array, grad: Array) -> Array:
     """The gradient of the weights, (features, columns), from that of the product, `grad` (batch, columns)."""
-    return _dense(x, rows).T @ grad
+    return dense(x, rows).T @ grad
 
 
 def update(
@@ -116,7 +116,7 @@ def update(
     )
 
 
-def _dense(x: SparseRows, rows: Array) -> Array:
+def dense(x: SparseRows, rows: Array) -> Array:
     """The chosen rows, dense (batch, features): each row's window of `indices`, scattered."""
     blank = jnp.zeros((rows.shape[0], x.features), jnp.float32)
     if x.indices.shape[0] == 0:

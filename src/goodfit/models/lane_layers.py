@@ -1,0 +1,167 @@
+"""Layers of the lane form: they take from the current `Scope` what stock layers keep in Python numbers.
+
+A scope is open while a lane's step is traced. It carries the lane's own hyperparameters, the 0/1 weights of its
+rows and the key of its noise, all of which may be tracers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from goodfit.settings import use_jax
+
+use_jax()
+
+import jax
+import jax.numpy as jnp
+import keras
+
+from goodfit.models import noise
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one lane knows during one step.
+
+    Attributes:
+        rates: A rate by layer name, scalars.
+        row_weights: 0/1 for each row of the batch, shape `(batch,)`; 1 is a training row of this lane.
+        key: The lane's noise key for this step, a uint32 scalar (`noise.key`).
+    """
+
+    rates: dict[str, Any]
+    row_weights: Any
+    key: Any
+
+
+_scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+
+
+@contextmanager
+def open_scope(scope: Scope) -> Iterator[None]:
+    """Make `scope` the one that lane layers read."""
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def current() -> Scope:
+    """The open scope."""
+    scope = _scope.get()
+    if scope is None:
+        raise RuntimeError("a lane layer was called in training mode outside a lane")
+    return scope
+
+
+class _Random(keras.layers.Layer):
+    """A layer that does nothing in inference mode and draws the lane's own noise in training."""
+
+    def __init__(self, salt: int, rate_name: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.salt = salt
+        self.rate_name = rate_name
+        self.supports_masking = True
+
+    def draw(self, x: jax.Array) -> jax.Array:
+        """The layer's output in training."""
+        raise NotImplementedError
+
+    def rate(self) -> Any:
+        """The lane's rate of this layer."""
+        return current().rates[self.rate_name]
+
+    def uniform(self, shape: tuple[int, ...]) -> jax.Array:
+        """The lane's uniform noise in [0, 1)."""
+        return noise.uniform(noise.key(current().key, self.salt), shape)
+
+    def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
+        """Noise in training, the inputs themselves otherwise."""
+        return self.draw(inputs) if training else inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the inputs."""
+        return input_shape
+
+
+class LaneDropout(_Random):
+    """`Dropout`, `SpatialDropout*D` with the lane's rate; axes in `shared` (counted from 0) share one draw."""
+
+    def __init__(self, salt: int, rate_name: str, shared: tuple[int, ...] = (), **kwargs: Any):
+        super().__init__(salt, rate_name, **kwargs)
+        self.shared = shared
+
+    def draw(self, x: jax.Array) -> jax.Array:
+        """Zero with probability `rate`, else times `1 / (1 - rate)`."""
+        shape = tuple(1 if axis in self.shared else n for axis, n in enumerate(x.shape))
+        rate = jnp.asarray(self.rate(), jnp.float32)
+        keep = noise.at_least(noise.key(current().key, self.salt), shape, rate)
+        return jnp.where(keep, x / (1 - rate).astype(x.dtype), jnp.zeros((), x.dtype))
+
+
+class LaneGaussianDropout(_Random):
+    """`GaussianDropout` with the lane's rate."""
+
+    def draw(self, x: jax.Array) -> jax.Array:
+        """Times a normal of mean 1 and variance `rate / (1 - rate)`."""
+        rate = jnp.asarray(self.rate(), jnp.float32)
+        z = noise.normal(noise.key(current().key, self.salt), x.shape)
+        return x * (1 + z * jnp.sqrt(rate / (1 - rate))).astype(x.dtype)
+
+
+class LaneGaussianNoise(_Random):
+    """`GaussianNoise` with the lane's standard deviation."""
+
+    def draw(self, x: jax.Array) -> jax.Array:
+        """Plus a normal of mean 0 and that standard deviation."""
+        z = noise.normal(noise.key(current().key, self.salt), x.shape)
+        return x + (z * self.rate()).astype(x.dtype)
+
+
+class LaneAlphaDropout(_Random):
+    """`AlphaDropout` with the lane's rate (Klambauer et al. 2017, section 3)."""
+
+    def draw(self, x: jax.Array) -> jax.Array:
+        """Set to the negative saturation value with probability `rate`, then bring mean and variance back."""
+        rate = jnp.asarray(self.rate(), jnp.float32)
+        low = -1.6732632423543772 * 1.0507009873554805
+        keep = noise.at_least(noise.key(current().key, self.salt), x.shape, rate)
+        a = ((1 - rate) * (1 + rate * low**2)) ** -0.5
+        return (a * jnp.where(keep, x, low) - a * low * rate).astype(x.dtype)
+
+
+@keras.saving.register_keras_serializable("goodfit")
+class LaneBatchNormalization(keras.layers.BatchNormalization):
+    """`BatchNormalization` whose batch statistics see the lane's own training rows only."""
+
+    def call(self, inputs: jax.Array, training: bool | None = None, mask: Any = None) -> Any:
+        """As the stock layer, with the rows that the lane trains on as mask; `mask` itself narrows it further."""
+        if training:
+            own = current().row_weights > 0
+            own = own.reshape(own.shape + (1,) * (inputs.ndim - 2))
+            mask = own if mask is None else own & mask
+        return super().call(inputs, training=training, mask=mask)
+
+
+class LaneHead(keras.layers.Layer):
+    """What is left of a `Dense` layer once its product with the kernel has been taken: bias and activation."""
+
+    def __init__(self, dense: keras.layers.Dense, **kwargs: Any):
+        super().__init__(name=dense.name, **kwargs)
+        self.dense_bias = dense.use_bias
+        self.units = dense.units
+        self.activation = dense.activation
+
+    def build(self, input_shape: Any) -> None:
+        """Create the bias."""
+        if self.dense_bias:
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def call(self, product: jax.Array) -> Any:
+        """`activation(product + bias)`, shape `(batch, units)`."""
+        return self.activation(product + self.bias if self.dense_bias else product)

@@ -1,0 +1,54 @@
+"""The memory plan: how many lanes train at once, and how many rows are evaluated at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from goodfit.models.network import Network
+
+if TYPE_CHECKING:
+    from goodfit.train.program import Program
+
+COPIES = 4
+"""Arrays of the weights' size that a lane needs at the most: weights, two optimizer slots, the best copy."""
+
+
+def free_memory() -> int:
+    """Bytes of memory that may be used without swapping; a guess of 4 GB where the system does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30
+
+
+def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
+    """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
+    weights = sum(int(np.prod(v.shape)) for v in network.model.weights)
+    widest = max((int(np.prod([n or 1 for n in layer.output.shape])) for layer in network.model.layers), default=1)
+    return 4 * (COPIES * weights + 6 * network.batch_size * widest) + rows
+
+
+def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory: int | None) -> int:
+    """How many of these lanes train at once, in chunks of nearly equal size.
+
+    Args:
+        network: What they share.
+        lanes: How many there are.
+        rows: Rows of the data.
+        sparse: Whether the rows are sparse.
+        memory: Budget in bytes; None takes half of what is free.
+    """
+    budget = free_memory() // 2 if memory is None else memory
+    most = max(1, budget // max(1, lane_bytes(network, rows, sparse)))
+    chunks = -(-lanes // min(lanes, most))
+    return -(-lanes // chunks)
+
+
+def evaluation_rows(program: Program, lanes: int) -> int:
+    """Rows of an evaluation block: enough to be quick, few enough that its widest layer stays under 64 MB."""
+    model = program.form.model
+    widest = max(int(np.prod([n or 1 for n in layer.output.shape])) for layer in model.layers)
+    return int(np.clip((64 << 20) // (4 * widest * lanes), 32, 2048))

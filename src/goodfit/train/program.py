@@ -1,0 +1,289 @@
+"""One compiled program: the lanes of one network structure, an epoch of training and a pass of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from goodfit.models import lane_layers, noise
+from goodfit.models.lane_form import LaneForm
+from goodfit.train import kernels
+from goodfit.train.kernels import SparseRows
+
+Array = np.ndarray
+State = dict[str, Any]
+TRAIN, VALIDATION = 1, 2
+"""Codes of a lane's row membership; 0 is a row that the lane does not use."""
+
+
+class Program:
+    """Lanes that share one lane form.
+
+    State is a dict of arrays: `trainable`, `non_trainable`, `optimizer` (lists, lanes first), `first` (the taken-out
+    kernel, `(features, lanes * units)`, or None), `slots` (its optimizer slots), `step` (updates done).
+
+    Args:
+        form: The lane form that all lanes share.
+        rule: The fused optimizer rule of the taken-out kernel (one of `kernels.SLOTS`); unused without one.
+        penalised: Whether any lane has an L1 or L2 penalty.
+        decayed: Whether any lane has weight decay.
+    """
+
+    def __init__(self, form: LaneForm, *, rule: str | None, penalised: bool, decayed: bool):
+        self.form = form
+        self.rule = rule
+        self.penalised = penalised
+        self.decayed = decayed
+        network = form.network
+        self.optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
+        if getattr(self.optimizer, "weight_decay", None) is not None:
+            self.optimizer.weight_decay = None  # applied by the engine, with the lane's own factor
+        self.optimizer.build(form.model.trainable_variables)
+        rates = [i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer._learning_rate]
+        self.rate_at = rates[0] if rates else None
+        self.epoch = jax.jit(self._epoch, donate_argnums=0)
+        self.evaluate = jax.jit(self._evaluate)
+        self.keep = jax.jit(_keep, donate_argnums=0)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def lanes(self, networks: Sequence[Any], forms: Sequence[LaneForm], seeds: Sequence[int], member: Array) -> State:
+        """What differs between lanes: a dict of arrays, lanes first; `member` is uint8 `(lanes, rows)`."""
+        rate = [_number(n.optimizer.learning_rate) if self.rate_at is not None else 0.0 for n in networks]
+        decay = [_number(getattr(n.optimizer, "weight_decay", None) or 0.0) for n in networks]
+        names = list(networks[0].rates)
+        out = {
+            "learning_rate": np.asarray(rate, np.float32),
+            "weight_decay": np.asarray(decay, np.float32),
+            "l1": np.stack([f.l1 for f in forms]),
+            "l2": np.stack([f.l2 for f in forms]),
+            "smoothing": np.asarray([n.label_smoothing for n in networks], np.float32),
+            # layers of one structure stand in one order, whatever their names
+            "rates": {k: np.asarray([list(n.rates.values())[i] for n in networks], np.float32) for i, k in enumerate(names)},
+            "seed": np.asarray(seeds, np.uint32),
+            "member": np.asarray(member, np.uint8),
+        }
+        return jax.tree.map(jnp.asarray, out)
+
+    def start(self, weights: Sequence[Sequence[Array]], lanes: State) -> State:
+        """The state before the first step, from each lane's weights in the stock model's order."""
+        form = self.form
+        count = len(weights)
+        first = None
+        slots: tuple[jax.Array, ...] = ()
+        if form.first is not None:
+            first = jnp.asarray(np.concatenate([w[form.first] for w in weights], axis=1))
+            slots = tuple(jnp.zeros_like(first) for _ in range(kernels.SLOTS[self.rule or "sgd"]))
+        non_trainable = []
+        for position, variable in zip(form.non_trainable, form.model.non_trainable_variables, strict=True):
+            if position >= 0:
+                non_trainable.append(np.stack([w[position] for w in weights]))
+            else:  # a stock random layer's generator: one stream a lane
+                salt = len(non_trainable)
+                states = [[int(s), salt] for s in lanes["seed"]]
+                non_trainable.append(np.asarray(states, variable.dtype).reshape(count, *variable.shape))
+        optimizer = [np.repeat(np.asarray(v.value)[None], count, axis=0) for v in self.optimizer.variables]
+        if self.rate_at is not None:
+            optimizer[self.rate_at] = np.asarray(lanes["learning_rate"])
+        state = {
+            "trainable": [np.stack([w[i] for w in weights]) for i in form.trainable],
+            "non_trainable": non_trainable,
+            "optimizer": optimizer,
+            "first": first,
+            "slots": slots,
+            "step": np.int32(0),
+        }
+        return jax.tree.map(jnp.asarray, state)
+
+    def weights(self, state: State, lane: int) -> list[Array]:
+        """One lane's weights, in the order of the stock model's `weights`."""
+        form = self.form
+        stock = form.network.model.weights
+        out: list[Any] = [None] * len(stock)
+        for position, value in zip(form.trainable, state["trainable"], strict=True):
+            out[position] = np.asarray(value[lane])
+        for position, value in zip(form.non_trainable, state["non_trainable"], strict=True):
+            if position >= 0:
+                out[position] = np.asarray(value[lane])
+        if form.first is not None:
+            units = stock[form.first].shape[1]
+            out[form.first] = np.asarray(state["first"][:, lane * units : (lane + 1) * units])
+        return out
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def _epoch(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, order: jax.Array) -> Any:
+        """Train one epoch.
+
+        Args:
+            state: As `start` gives it.
+            lanes: As `lanes` gives it.
+            active: Bool `(lanes,)`; the others stay as they are.
+            x: `SparseRows`, an array `(rows, ...)` or a tuple of arrays.
+            y: Targets, int32 `(rows,)`.
+            order: Rows of each step, int32 `(steps, batch)`, -1 where a batch is not full.
+
+        Returns:
+            The state, and the running loss and accuracy `(lanes,)` over the epoch's own rows.
+        """
+
+        def step(state: State, rows: jax.Array) -> tuple[State, Any]:
+            return self._step(state, lanes, active, x, y, rows)
+
+        state, sums = jax.lax.scan(step, state, order)
+        loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
+        return state, {"loss": loss / count, "accuracy": correct / count}
+
+    def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
+        inputs, axis = self._inputs(state["first"], x, rows)
+        safe = jnp.maximum(rows, 0)
+        own = (lanes["member"][:, safe] == TRAIN) & (rows >= 0)
+        keys = jax.vmap(lambda s: noise.key(s, state["step"]))(lanes["seed"])
+        grad_of = jax.value_and_grad(self._lane_loss, argnums=(0, 2) if axis else 0, has_aux=True)
+        per_lane = {"rates": lanes["rates"], "smoothing": lanes["smoothing"], "key": keys, "own": own}
+        (_, (non_trainable, sums)), grads = jax.vmap(
+            grad_of, in_axes=(0, 0, axis, None, 0), out_axes=((0, 0), (0, axis) if axis else 0)
+        )(state["trainable"], state["non_trainable"], inputs, y[safe], per_lane)
+        out = dict(state)
+        if axis:
+            grads, grad_product = grads
+            units = inputs.shape[2]
+            names = kernels.HYPER[:-1]
+            last = {**lanes, "l1": lanes["l1"][:, -1], "l2": lanes["l2"][:, -1]}
+            if self.rate_at is None:
+                last["learning_rate"] = jnp.full_like(lanes["learning_rate"], self._scheduled(state["step"]))
+            hyper = {k: jnp.repeat(last[k], units) for k in names}
+            hyper["active"] = jnp.repeat(active.astype(jnp.float32), units)
+            flat = grad_product.reshape(rows.shape[0], -1)
+            out["first"], out["slots"] = kernels.update(
+                x, rows, flat, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
+            )
+        trainable, optimizer = jax.vmap(self._apply)(state["trainable"], state["optimizer"], grads, _hyper(lanes))
+        keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(active, new), new, old))
+        out["trainable"] = keep(trainable, state["trainable"])
+        out["optimizer"] = keep(optimizer, state["optimizer"])
+        out["non_trainable"] = keep(non_trainable, state["non_trainable"])
+        out["step"] = state["step"] + 1
+        return out, sums
+
+    def _inputs(self, first: jax.Array | None, x: Any, rows: jax.Array) -> tuple[Any, int | None]:
+        """A batch's inputs, and the axis of lanes in them (None: the lanes share them)."""
+        if first is not None:
+            units = self.form.network.model.weights[self.form.first].shape[1]
+            return kernels.product(x, rows, first).reshape(rows.shape[0], -1, units), 1
+        if isinstance(x, SparseRows):
+            return kernels.dense(x, rows), None
+        safe = jnp.maximum(rows, 0)
+        return jax.tree.map(lambda a: a[safe].astype(a.dtype), x), None
+
+    def _lane_loss(self, trainable: Any, non_trainable: Any, inputs: Any, y: jax.Array, lane: State) -> Any:
+        """A lane's mean loss over its own rows of a batch, and its sums."""
+        scope = lane_layers.Scope(lane["rates"], lane["own"].astype(jnp.float32), lane["key"])
+        with lane_layers.open_scope(scope):
+            out, non_trainable, extra = self.form.model.stateless_call(
+                trainable, non_trainable, inputs, training=True, return_losses=True
+            )
+        losses, right = self._rows(out, y, lane["smoothing"])
+        count = lane["own"].sum()
+        total = jnp.where(lane["own"], losses, 0).sum()
+        sums = (total, (right & lane["own"]).sum(), count)
+        return total / jnp.maximum(count, 1) + sum(extra, 0.0), (non_trainable, sums)
+
+    def _rows(self, out: jax.Array, y: jax.Array, smoothing: Any) -> tuple[jax.Array, jax.Array]:
+        """Loss and correctness of each row of a batch, `(batch,)` each."""
+        network = self.form.network
+        logits = bool(network.loss.get_config().get("from_logits", False))
+        if out.shape[-1] == 1:
+            target = y[:, None].astype(out.dtype)
+            right = (out[:, 0] > (0 if logits else 0.5)) == (y > 0)
+            smooth = target * (1 - smoothing) + 0.5 * smoothing
+        else:
+            target = jax.nn.one_hot(y, out.shape[-1], dtype=out.dtype)
+            right = jnp.argmax(out, -1) == y
+            smooth = target * (1 - smoothing) + smoothing / out.shape[-1]
+        return network.loss.call(smooth, out), right
+
+    def _apply(self, trainable: Any, optimizer: Any, grads: Any, lane: State) -> Any:
+        """One lane's optimizer step on everything but the taken-out kernel."""
+        if not trainable:
+            return trainable, optimizer
+        if self.penalised:
+            grads = [g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w for i, (g, w) in enumerate(zip(grads, trainable, strict=True))]
+        if self.decayed:
+            trainable = [w - w * lane["weight_decay"] * lane["learning_rate"] for w in trainable]
+        return self.optimizer.stateless_apply(optimizer, grads, trainable)
+
+    def _scheduled(self, step: jax.Array) -> jax.Array:
+        return jnp.asarray(self.optimizer._learning_rate(step), jnp.float32)
+
+    # -- evaluation ----------------------------------------------------------------------------------------------
+
+    def _evaluate(self, state: State, lanes: State, x: Any, y: jax.Array, blocks: jax.Array) -> dict[str, jax.Array]:
+        """Loss and accuracy in inference mode, on the training and the validation rows of every lane.
+
+        Args:
+            state: As `start` gives it.
+            lanes: As `lanes` gives it.
+            x: As in `epoch`.
+            y: As in `epoch`.
+            blocks: Rows in any order, int32 `(blocks, batch)`, -1 is padding.
+
+        Returns:
+            `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, each `(lanes,)`; NaN for a lane without such rows.
+        """
+
+        def block(_: None, rows: jax.Array) -> tuple[None, Any]:
+            inputs, axis = self._inputs(state["first"], x, rows)
+            safe = jnp.maximum(rows, 0)
+            labels = y[safe]
+
+            def lane(trainable: Any, non_trainable: Any, inputs: Any, member: jax.Array) -> Any:
+                out, _ = self.form.model.stateless_call(trainable, non_trainable, inputs, training=False)
+                losses, right = self._rows(out, labels, 0.0)
+                masks = jnp.stack([member == TRAIN, member == VALIDATION]) & (rows >= 0)
+                return (jnp.where(masks, losses, 0).sum(1), (masks & right).sum(1), masks.sum(1))
+
+            return None, jax.vmap(lane, in_axes=(0, 0, axis, 0))(
+                state["trainable"], state["non_trainable"], inputs, lanes["member"][:, safe]
+            )
+
+        _, sums = jax.lax.scan(block, None, blocks)
+        loss, right, count = jax.tree.map(lambda a: a.sum(0), sums)
+        loss, right = loss / count, right / count
+        return {
+            "train_loss": loss[:, 0],
+            "train_accuracy": right[:, 0],
+            "val_loss": loss[:, 1],
+            "val_accuracy": right[:, 1],
+        }
+
+
+def _number(value: Any) -> float:
+    return float(keras.ops.convert_to_numpy(value))
+
+
+def _hyper(lanes: State) -> State:
+    return {k: lanes[k] for k in ("l1", "l2", "weight_decay", "learning_rate")}
+
+
+def _like(mask: jax.Array, value: jax.Array) -> jax.Array:
+    """A `(lanes,)` mask with axes added to fit `(lanes, ...)`."""
+    return mask.reshape(mask.shape + (1,) * (value.ndim - 1))
+
+
+def _keep(best: State, state: State, better: jax.Array) -> State:
+    """The best weights so far: those of `state` for lanes in `better`, else those of `best`."""
+    out = {
+        name: [jnp.where(_like(better, n), n, b) for n, b in zip(state[name], best[name], strict=True)]
+        for name in ("trainable", "non_trainable")
+    }
+    first = state["first"]
+    if first is not None:
+        first = jnp.where(jnp.repeat(better, first.shape[1] // better.shape[0]), first, best["first"])
+    return {**out, "first": first}

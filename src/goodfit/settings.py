@@ -46,14 +46,18 @@ def native_wanted() -> bool:
     return value == "1"
 
 
-def use_jax() -> None:
-    """Make Keras run on JAX; to be called before the first `import keras` of a training module.
+def prefer_jax() -> None:
+    """Make Keras choose JAX, where nobody has chosen another backend; call it before the first `import keras`."""
+    if "keras" not in sys.modules and not os.environ.get("KERAS_BACKEND"):
+        os.environ["KERAS_BACKEND"] = "jax"
+
+
+def require_jax() -> None:
+    """Check that Keras runs on JAX.
 
     Raises:
-        ModelError: Keras is already loaded on another backend.
+        ModelError: It runs on another backend.
     """
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "jax"
     import keras
 
     if keras.backend.backend() != "jax":
@@ -61,5 +65,5 @@ def use_jax() -> None:
             "goodfit trains on Keras's JAX backend",
             expected="KERAS_BACKEND=jax",
             received=f"KERAS_BACKEND={keras.backend.backend()}",
-            fix="Set KERAS_BACKEND=jax before keras is imported (goodfit.diagnose and goodfit.Doctor work on any backend).",
+            fix="Set KERAS_BACKEND=jax before keras is imported; goodfit.diagnose works on any backend.",
         )

@@ -1,1 +1,5 @@
 """Recipes, Keras models, and their lane form."""
+
+from goodfit.settings import prefer_jax
+
+prefer_jax()  # before any module of this package imports keras

@@ -23,12 +23,17 @@ def weights(network: Network, seed: int) -> list[Array]:
     out = {id(v): np.asarray(v.value) for v in model.weights}
     for place, layer in enumerate(_drawn_layers(model)):
         for name, variable, initializer in layer:
-            config = {**initializer.get_config(), "seed": zlib.crc32(f"{seed}/{place}/{name}".encode()) & 0x7FFFFFFF}
+            config = {
+                **initializer.get_config(),
+                "seed": zlib.crc32(f"{seed}/{place}/{name}".encode()) & 0x7FFFFFFF,
+            }
             out[id(variable)] = np.asarray(type(initializer).from_config(config)(variable.shape, dtype=variable.dtype))
     return [out[id(v)] for v in model.weights]
 
 
-def _drawn_layers(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
+def _drawn_layers(
+    model: keras.Model,
+) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
     """For each layer with weights: its trainable variables that have a random initialiser."""
     found = []
     for layer in flat_layers(model):

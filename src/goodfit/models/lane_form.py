@@ -29,8 +29,6 @@ class LaneForm:
         first: Position in the stock model's weights of the kernel that was taken out, or None.
         trainable: Position in the stock model's weights of each of the clone's trainable variables.
         non_trainable: The same for its non-trainable variables; -1 for the state of a random generator.
-        l1: L1 factor of each trainable variable, the taken-out kernel last if there is one.
-        l2: L2 factor likewise.
     """
 
     network: Network
@@ -38,8 +36,6 @@ class LaneForm:
     first: int | None
     trainable: tuple[int, ...]
     non_trainable: tuple[int, ...]
-    l1: Array
-    l2: Array
 
 
 def penalties(model: keras.Model) -> tuple[Array, Array]:
@@ -84,18 +80,12 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
             if v.shape != w.shape:
                 raise RuntimeError(f"lane form of {a.name}: {v.path} {v.shape} stands against {w.path} {w.shape}")
             pairs[id(w)] = place[id(v)]
-    l1, l2 = penalties(stock)
-    trainable = tuple(pairs[id(v)] for v in model.trainable_variables)
-    first = None if head is None else place[id(head.kernel)]
-    order = list(trainable) + ([] if first is None else [first])
     return LaneForm(
         network,
         model,
-        first,
-        trainable,
+        None if head is None else place[id(head.kernel)],
+        tuple(pairs[id(v)] for v in model.trainable_variables),
         tuple(pairs.get(id(v), -1) for v in model.non_trainable_variables),
-        l1[order],
-        l2[order],
     )
 
 
@@ -119,7 +109,7 @@ def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
         return None
     head = readers[0]
     plain = not head.kernel_constraint and not head.bias_constraint and head.trainable and len(head._inbound_nodes) == 1
-    return head if plain and head.kernel.regularizer is None or _laned_penalty(head) and plain else None
+    return head if (plain and head.kernel.regularizer is None) or (_laned_penalty(head) and plain) else None
 
 
 def _laned_penalty(layer: keras.layers.Dense) -> bool:

@@ -12,10 +12,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from goodfit.settings import use_jax
-
-use_jax()
-
 import jax
 import jax.numpy as jnp
 import keras

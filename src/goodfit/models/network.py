@@ -6,14 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from goodfit.settings import use_jax
-
-use_jax()
-
 import keras
 
 from goodfit.errors import ModelError
 from goodfit.models.recipe import Recipe
+from goodfit.settings import require_jax
+
+require_jax()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Counter-based random numbers: a value is a hash of (seed, step, layer, position), so no state is kept.
 
-The mixer is Chris Wellons's `lowbias32` ("Prospecting for Hash Functions", nullprogram.com, 2018), twice: once to make a
-key of its parts, once for each position. Far cheaper than threefry, and good enough for dropout and augmentation.
+The mixer is Chris Wellons's `lowbias32` ("Prospecting for Hash Functions", nullprogram.com, 2018): over the parts of a
+key, and twice over each position. Far cheaper than threefry, and good enough for dropout and augmentation.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class Recipe:
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         batch_size: Rows of a step that are a run's own training rows.
         epochs: Epochs at most.
-        patience: Epochs without a better `val_loss` before training stops and the best weights come back; None never stops.
+        patience: Epochs without a better `val_loss` before training stops and the best weights come back; None never
+            stops.
     """
 
     units: tuple[int, ...] = (16, 16)

@@ -13,13 +13,13 @@ import numpy as np
 
 from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
+from goodfit.models.network import Network
 from goodfit.train import kernels
 from goodfit.train.kernels import SparseRows
+from goodfit.train.lane import TRAIN, VALIDATION
 
 Array = np.ndarray
 State = dict[str, Any]
-TRAIN, VALIDATION = 1, 2
-"""Codes of a lane's row membership; 0 is a row that the lane does not use."""
 
 
 class Program:
@@ -31,18 +31,15 @@ class Program:
     Args:
         form: The lane form that all lanes share.
         rule: The fused optimizer rule of the taken-out kernel (one of `kernels.SLOTS`); unused without one.
-        penalised: Whether any lane has an L1 or L2 penalty.
-        decayed: Whether any lane has weight decay.
     """
 
-    def __init__(self, form: LaneForm, *, rule: str | None, penalised: bool, decayed: bool):
+    def __init__(self, form: LaneForm, *, rule: str | None):
         self.form = form
         self.rule = rule
-        self.penalised = penalised
-        self.decayed = decayed
         network = form.network
         self.optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
-        if getattr(self.optimizer, "weight_decay", None) is not None:
+        self.decayed = getattr(self.optimizer, "weight_decay", None) is not None
+        if self.decayed:
             self.optimizer.weight_decay = None  # applied by the engine, with the lane's own factor
         self.optimizer.build(form.model.trainable_variables)
         rates = [i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer._learning_rate]
@@ -53,19 +50,39 @@ class Program:
 
     # -- state ---------------------------------------------------------------------------------------------------
 
-    def lanes(self, networks: Sequence[Any], forms: Sequence[LaneForm], seeds: Sequence[int], member: Array) -> State:
-        """What differs between lanes: a dict of arrays, lanes first; `member` is uint8 `(lanes, rows)`."""
+    def constants(
+        self,
+        networks: Sequence[Network],
+        penalties: Sequence[tuple[Array, Array]],
+        seeds: Sequence[int],
+        member: Array,
+    ) -> State:
+        """What differs between lanes and stays as it is.
+
+        Args:
+            networks: Each lane's network.
+            penalties: Each lane's L1 and L2 factors, by `lane_form.penalties`.
+            seeds: Each lane's seed.
+            member: Each lane's row roles, uint8 `(lanes, rows)`.
+
+        Returns:
+            Arrays by name, lanes first.
+        """
+        form = self.form
+        order = [*form.trainable, *([] if form.first is None else [form.first])]
         rate = [_number(n.optimizer.learning_rate) if self.rate_at is not None else 0.0 for n in networks]
         decay = [_number(getattr(n.optimizer, "weight_decay", None) or 0.0) for n in networks]
         names = list(networks[0].rates)
         out = {
             "learning_rate": np.asarray(rate, np.float32),
             "weight_decay": np.asarray(decay, np.float32),
-            "l1": np.stack([f.l1 for f in forms]),
-            "l2": np.stack([f.l2 for f in forms]),
+            "l1": np.stack([l1[order] for l1, _ in penalties]),
+            "l2": np.stack([l2[order] for _, l2 in penalties]),
             "smoothing": np.asarray([n.label_smoothing for n in networks], np.float32),
             # layers of one structure stand in one order, whatever their names
-            "rates": {k: np.asarray([list(n.rates.values())[i] for n in networks], np.float32) for i, k in enumerate(names)},
+            "rates": {
+                k: np.asarray([list(n.rates.values())[i] for n in networks], np.float32) for i, k in enumerate(names)
+            },
             "seed": np.asarray(seeds, np.uint32),
             "member": np.asarray(member, np.uint8),
         }
@@ -116,6 +133,10 @@ class Program:
             out[form.first] = np.asarray(state["first"][:, lane * units : (lane + 1) * units])
         return out
 
+    def kept(self, state: State) -> State:
+        """The part of a state that makes a network's predictions."""
+        return {k: state[k] for k in ("trainable", "non_trainable", "first")}
+
     # -- training ------------------------------------------------------------------------------------------------
 
     def _epoch(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, order: jax.Array) -> Any:
@@ -138,7 +159,10 @@ class Program:
 
         state, sums = jax.lax.scan(step, state, order)
         loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
-        return state, {"loss": loss / count, "accuracy": correct / count}
+        rate = (
+            lanes["learning_rate"] if self.rate_at is not None else jnp.full_like(loss, self._scheduled(state["step"]))
+        )
+        return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rate}
 
     def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
         inputs, axis = self._inputs(state["first"], x, rows)
@@ -213,8 +237,10 @@ class Program:
         """One lane's optimizer step on everything but the taken-out kernel."""
         if not trainable:
             return trainable, optimizer
-        if self.penalised:
-            grads = [g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w for i, (g, w) in enumerate(zip(grads, trainable, strict=True))]
+        grads = [
+            g if w.ndim < 2 else g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w
+            for i, (g, w) in enumerate(zip(grads, trainable, strict=True))
+        ]
         if self.decayed:
             trainable = [w - w * lane["weight_decay"] * lane["learning_rate"] for w in trainable]
         return self.optimizer.stateless_apply(optimizer, grads, trainable)
@@ -235,7 +261,7 @@ class Program:
             blocks: Rows in any order, int32 `(blocks, batch)`, -1 is padding.
 
         Returns:
-            `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, each `(lanes,)`; NaN for a lane without such rows.
+            `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, `(lanes,)` each; NaN without such rows.
         """
 
         def block(_: None, rows: jax.Array) -> tuple[None, Any]:

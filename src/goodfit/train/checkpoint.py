@@ -1,0 +1,56 @@
+"""Where a half-trained chunk waits: one file, replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class Checkpoint:
+    """Saves the state of the chunk in training from time to time, and gives it back after a crash.
+
+    Args:
+        path: The file; there is at most one.
+        every: Seconds between two saves at least.
+    """
+
+    def __init__(self, path: Path, every: float = 20.0):
+        self.path = path
+        self.every = every
+        self.saved = time.monotonic()
+
+    def save(self, tag: str, tree: Any, *, force: bool = False) -> None:
+        """Write a tree of arrays under a tag, if it is time or `force`."""
+        if not force and time.monotonic() - self.saved < self.every:
+            return
+        leaves = jax.tree.leaves(tree)
+        part = self.path.with_suffix(".part")
+        with part.open("wb") as file:
+            named: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+            np.savez(file, tag=np.asarray(tag), **named)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path)
+        self.saved = time.monotonic()
+
+    def load(self, tag: str, like: Any) -> Any | None:
+        """The tree saved under this tag, in the structure of `like`; None if there is none (or it is damaged)."""
+        try:
+            with np.load(self.path) as file:
+                if str(file["tag"]) != tag:
+                    return None
+                leaves, tree = jax.tree.flatten(like)
+                loaded = [file[f"leaf{i}"] for i in range(len(leaves))]
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+        return jax.tree.unflatten(tree, loaded)
+
+    def clear(self) -> None:
+        """Forget what was saved."""
+        self.path.unlink(missing_ok=True)
+        self.saved = time.monotonic()

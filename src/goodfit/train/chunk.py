@@ -1,0 +1,119 @@
+"""Lanes that train at once, epoch by epoch: early stopping, best weights and NaN as masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from goodfit.models import initial, lane_form
+from goodfit.train import plan
+from goodfit.train.lane import CURVES, TRAIN, VALIDATION, Lane, Trained
+from goodfit.train.program import Program
+
+Array = np.ndarray
+
+
+class Chunk:
+    """Lanes of one program, from their first epoch to their last.
+
+    Args:
+        program: What they share.
+        lanes: The lanes.
+        size: How many the program is compiled for; missing ones are filled up and stay idle.
+        x: Encoded rows on the device.
+        y: Class indices on the device, `(rows,)`.
+        order_seed: Fixes the stream's row order.
+    """
+
+    def __init__(self, program: Program, lanes: Sequence[Lane], size: int, x: Any, y: jax.Array, order_seed: int):
+        self.program, self.lanes, self.x, self.y, self.order_seed = program, lanes, x, y, order_seed
+        full = [*lanes, *[lanes[-1]] * (size - len(lanes))]
+        networks = {id(lane.network): lane.network for lane in full}
+        penalties = {i: lane_form.penalties(n.model) for i, n in networks.items()}
+        member = np.stack([lane.member for lane in full])
+        self.constants = program.constants(
+            [lane.network for lane in full],
+            [penalties[id(lane.network)] for lane in full],
+            [lane.seed for lane in full],
+            member,
+        )
+        self.state = program.start([initial.weights(lane.network, lane.seed) for lane in full], self.constants)
+        self.used = np.flatnonzero((member > 0).any(0)).astype(np.int32)
+        share = (member[: len(lanes)] == TRAIN).sum(1).mean() / len(self.used)
+        self.batch = max(1, round(lanes[0].network.batch_size / share))
+        self.blocks = padded(self.used, plan.evaluation_rows(program, size))
+        self.limits = np.asarray([lane.network.epochs for lane in full])
+        self.patience = np.asarray([lane.network.patience or 0 for lane in full])
+        self.stops = (self.patience > 0) & (member == VALIDATION).any(1)
+        self.active = np.arange(size) < len(lanes)
+        self.best: Any = jax.tree.map(jnp.copy, program.kept(self.state)) if self.stops.any() else None
+        self.best_loss = np.full(size, np.inf)
+        self.best_epoch = np.zeros(size, int)
+        self.epoch = 0
+        self.epochs = int(self.limits[: len(lanes)].max())
+        self.curves = np.full((len(CURVES), self.epochs, size), np.nan)
+
+    def step(self) -> dict[str, Array]:
+        """Train and evaluate one epoch; returns each of `CURVES` after it, `(lanes,)`."""
+        program, was = self.program, self.active
+        self.epoch += 1
+        order = stream(self.used, self.batch, self.order_seed, self.epoch)
+        self.state, running = program.epoch(self.state, self.constants, jnp.asarray(was), self.x, self.y, order)
+        measured = program.evaluate(self.state, self.constants, self.x, self.y, self.blocks)
+        values = {k: np.asarray(v, np.float64) for k, v in {**running, **measured}.items()}
+        self.curves[:, self.epoch - 1] = [np.where(was, values[k], np.nan) for k in CURVES]
+        sound = np.isfinite(values["loss"]) & np.isfinite(values["train_loss"])
+        better = was & sound & (values["val_loss"] < self.best_loss) & self.stops
+        self.best_loss = np.where(better, values["val_loss"], self.best_loss)
+        self.best_epoch = np.where(better, self.epoch, self.best_epoch)
+        if better.any():
+            self.best = program.keep(self.best, program.kept(self.state), jnp.asarray(better))
+        out_of_patience = self.stops & (self.epoch - self.best_epoch >= self.patience)
+        self.active = was & sound & (self.epoch < self.limits) & ~out_of_patience
+        return {k: v[: len(self.lanes)] for k, v in zip(CURVES, self.curves[:, self.epoch - 1], strict=True)}
+
+    @property
+    def done(self) -> bool:
+        """Whether no lane goes on."""
+        return not self.active.any()
+
+    def tree(self) -> dict[str, Any]:
+        """All that changes, for a checkpoint."""
+        names = ("state", "best", "best_loss", "best_epoch", "active", "epoch", "curves")
+        return {k: getattr(self, k) for k in names}
+
+    def restore(self, tree: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in tree.items():
+            setattr(self, name, value)
+        self.epoch = int(self.epoch)
+        self.state, self.best = jax.tree.map(jnp.asarray, (self.state, self.best))
+
+    def finish(self, keep_weights: bool) -> list[Trained]:
+        """The trained runs; lanes with patience come with their best weights."""
+        final = self.program.kept(self.state)
+        if self.best is not None and keep_weights:
+            final = self.program.keep(self.best, final, jnp.asarray(~self.stops))
+        out = []
+        for i, lane in enumerate(self.lanes):
+            ran = int(np.flatnonzero(~np.isnan(self.curves[-1, :, i])).max(initial=-1)) + 1
+            curves = {k: self.curves[j, :ran, i] for j, k in enumerate(CURVES)}
+            weights = self.program.weights(final, i) if keep_weights else None
+            out.append(Trained(lane.variant, lane.seed, curves, int(self.best_epoch[i]) or ran, weights))
+        return out
+
+
+def stream(rows: Array, batch: int, seed: int, epoch: int) -> Array:
+    """The batches of an epoch: a shuffle of `rows` by seed and epoch, int32 `(steps, batch)`, -1 where not full."""
+    return padded(np.random.default_rng([seed, epoch]).permutation(rows), batch)
+
+
+def padded(rows: Array, width: int) -> Array:
+    """Rows in lines of `width`, the last filled up with -1."""
+    width = min(width, len(rows))
+    lines = -(-len(rows) // width)
+    return np.pad(rows, (0, lines * width - len(rows)), constant_values=-1).reshape(lines, width).astype(np.int32)

@@ -1,0 +1,41 @@
+"""`Context`: what may be known about a training beside its curves. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Context:
+    """Facts that sharpen a diagnosis; every one may be unknown (None).
+
+    Attributes:
+        classes: How many classes there are.
+        majority: Accuracy of always answering the commonest class.
+        linear: Accuracy of a linear model on the same features and validation rows.
+        learning_rate: The optimizer's learning rate, where the log has no curve of it.
+        batch_size: Rows of a step.
+        epochs: Epochs that were asked for.
+        patience: Patience of early stopping with the best weights kept; None where training never stops.
+        regularised: Whether `loss` and `val_loss` hold a penalty on the weights.
+        rows: Training rows.
+        validation_rows: Validation rows.
+    """
+
+    classes: int | None = None
+    majority: float | None = None
+    linear: float | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    patience: int | None = None
+    regularised: bool | None = None
+    rows: int | None = None
+    validation_rows: int | None = None
+
+    def filled(self, meta: Mapping[str, Any]) -> Context:
+        """This context with its gaps filled from a log's `History.meta`."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Context(**{k: meta.get(k) if v is None else v for k, v in known.items()})

@@ -1,0 +1,76 @@
+"""Diverged: the training loss is NaN, or has risen back to where it came from."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from goodfit.diagnose.context import Context
+from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.rules.base import Rule, confidence, number
+from goodfit.diagnose.thresholds import FALLEN_BACK, SURE
+from goodfit.diagnose.view import View
+
+
+class Diverged(Rule):
+    """Training itself broke down; a rising validation loss alone is not this."""
+
+    code = "diverged"
+    needs = ()
+
+    def applies(self, view: View) -> bool:
+        """Any run that has begun."""
+        return view.broken is not None or (view.epochs >= 3 and view.train is not None)
+
+    def check(self, view: View, context: Context) -> Finding | None:
+        """NaN or infinite training loss in any run, or a lasting rise by `FALLEN_BACK` of what it had come down by."""
+        if view.broken is not None:
+            return self._broken(view)
+        train = view.train
+        assert train is not None
+        x = train.mean[np.isfinite(train.mean)]
+        low = int(np.argmin(x))
+        top = float(max(x[: low + 1].max(), x[0]))
+        # The lower of the last two epochs: a single spike at the end is no divergence.
+        back = float(min(x[-2:])) - float(x[low])
+        gained = top - float(x[low])
+        if low >= len(x) - 2 or back <= 0:
+            return None
+        share = back / gained if gained > 0 else math.inf
+        sure = back / train.noise if train.noise > 0 else math.inf
+        strength = min(share / FALLEN_BACK, sure / SURE, back / abs(x[low]) / FALLEN_BACK if x[low] else math.inf)
+        if strength < 1:
+            return None
+        return Finding(
+            code=self.code,
+            severity="error" if share >= 1 else "warning",
+            epoch=low + 2,
+            confidence=confidence(strength),
+            message=(
+                f"Diverged from epoch {low + 2}: {train.key} rose from {x[low]:.4g} at epoch {low + 1} "
+                f"to {x[-1]:.4g} at the end (it began at {x[0]:.4g})."
+            ),
+            evidence={
+                "best_epoch": low + 1,
+                "first": number(float(x[0])),
+                "lowest": number(float(x[low])),
+                "last": number(float(x[-1])),
+                "lost_share": number(min(share, 1e6)),
+            },
+            remedies=("lower_learning_rate", "batch_normalization"),
+        )
+
+    def _broken(self, view: View) -> Finding:
+        """The finding for a NaN or infinity."""
+        runs = view.history.runs
+        whose = f" in {view.broken_runs} of {runs} runs" if runs > 1 else ""
+        return Finding(
+            code=self.code,
+            severity="error",
+            epoch=view.broken,
+            confidence=1.0,
+            message=f"Diverged: the training loss was no longer a finite number at epoch {view.broken}{whose}.",
+            evidence={"epoch": view.broken, "broken_runs": view.broken_runs, "runs": runs},
+            remedies=("lower_learning_rate", "batch_normalization"),
+        )

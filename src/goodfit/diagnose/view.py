@@ -1,0 +1,252 @@
+"""`View`: the curves of one variant as the rules look at them. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from goodfit.diagnose.noise import Array, roughness, smoothed, standard_error, window
+from goodfit.history import History
+
+_METRICS = (
+    ("accuracy", True),
+    ("acc", True),
+    ("binary_accuracy", True),
+    ("categorical_accuracy", True),
+    ("sparse_categorical_accuracy", True),
+    ("f1", True),
+    ("macro_f1", True),
+    ("f1_score", True),
+    ("auc", True),
+    ("r2_score", True),
+    ("r2", True),
+    ("mae", False),
+    ("mean_absolute_error", False),
+    ("mse", False),
+    ("mean_squared_error", False),
+    ("rmse", False),
+    ("root_mean_squared_error", False),
+    ("error", False),
+)
+"""Metrics by name, likeliest first, and whether higher is better."""
+
+
+def direction(name: str) -> bool:
+    """Whether a metric of this name is better when higher; names that tell nothing count as scores (higher)."""
+    lower = name.lower().removeprefix("val_").removeprefix("train_")
+    known = dict(_METRICS)
+    return known.get(lower, not any(word in lower for word in ("loss", "error", "mae", "mse", "perplexity", "wer")))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve of a variant: every run, their mean and its trend.
+
+    Attributes:
+        key: Its name in the log.
+        runs: Values of each run, shape `(runs, epochs)`, gaps bridged, NaN where a run had ended.
+        logged: The same as logged.
+        higher: Whether higher is better.
+    """
+
+    key: str
+    runs: Array
+    logged: Array
+    higher: bool = False
+
+    @cached_property
+    def mean(self) -> Array:
+        """Mean over the runs, shape `(epochs,)`.
+
+        Where runs have different lengths it goes on by the mean *step* of those still running, so that a run's
+        end is no jump.
+        """
+        full = np.isfinite(self.runs)
+        if full.all():
+            return np.asarray(self.runs.mean(axis=0))
+        means = np.full(self.runs.shape[1], np.nan)
+        for e in range(self.runs.shape[1]):
+            here = full[:, e]
+            both = here & full[:, e - 1] if e else here
+            if e and both.any() and np.isfinite(means[e - 1]):
+                means[e] = means[e - 1] + np.mean(self.runs[both, e] - self.runs[both, e - 1])
+            elif here.any():
+                means[e] = np.mean(self.runs[here, e])
+        return means
+
+    @cached_property
+    def smooth(self) -> Array:
+        """The mean's moving average, shape `(epochs,)`."""
+        return smoothed(self.mean, window(len(self.mean)))
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of one epoch of the mean about its trend; 0 where it cannot be told (under 3 epochs)."""
+        rough = roughness(self.mean[np.isfinite(self.logged).any(axis=0)])
+        return rough if np.isfinite(rough) else 0.0
+
+    @property
+    def first(self) -> float:
+        """The mean's first value."""
+        return float(self.mean[np.isfinite(self.mean)][0])
+
+    @cached_property
+    def last(self) -> float:
+        """The mean over the last epochs (as many as the moving average spans)."""
+        x = self.mean[np.isfinite(self.mean)]
+        return float(np.mean(x[-window(len(self.mean)) :]))
+
+    @cached_property
+    def best(self) -> int:
+        """Position of the best epoch of the mean, near the best of its trend (the first of equals)."""
+        trend = -self.smooth if self.higher else self.smooth
+        at = int(np.nanargmin(trend))
+        half = window(len(self.mean)) // 2
+        low = max(0, at - half)
+        near = self.mean[low : at + half + 1]
+        return low + int(np.nanargmin(-near if self.higher else near))
+
+    @property
+    def at_best(self) -> float:
+        """The trend's best value."""
+        return float(np.nanmax(self.smooth) if self.higher else np.nanmin(self.smooth))
+
+    def around(self, epoch: int) -> Array:
+        """Each run's mean over the moving average's window around a position, shape `(runs,)`."""
+        half = min(window(len(self.mean)) // 2, epoch, len(self.mean) - 1 - epoch)
+        part = self.runs[:, epoch - half : epoch + half + 1]
+        return np.asarray(part.mean(axis=1))
+
+    def change(self, start: int, end: int) -> tuple[float, float]:
+        """The mean's change between two positions, and its standard error.
+
+        Noise between seeds is the yardstick where three runs or more reach both; the curve's own roughness
+        otherwise.
+        """
+        wide = window(len(self.mean))
+        after = self.runs[:, end - wide + 1 : end + 1].mean(axis=1)
+        size = float(np.nanmean(self.mean[end - wide + 1 : end + 1]) - self.smooth[start])
+        error = standard_error(after - self.around(start))
+        if not np.isfinite(error):
+            error = self.noise * np.sqrt(2.0 / wide)
+        return size, error
+
+
+@dataclass(frozen=True)
+class View:
+    """What rules see: the main curves of all runs of one variant over the epochs that at least half of them reached.
+
+    Attributes:
+        history: What was logged.
+        epochs: How many epochs are looked at.
+        broken: First epoch (from 1) with a NaN or infinite training loss in any run, None without.
+        broken_runs: How many runs had one.
+    """
+
+    history: History
+    epochs: int
+    broken: int | None
+    broken_runs: int
+
+    @classmethod
+    def of(cls, history: History) -> View:
+        """Look at a history; where a run's training loss ends in NaN or infinity is noted and cut off."""
+        ran = np.minimum(history.epochs_run, history.epochs)
+        breaks = np.array([_breaks(history, r, int(ran[r])) for r in range(history.runs)], dtype=int)
+        broken = breaks <= ran
+        reach = np.sort(np.where(broken, breaks - 1, ran))[::-1]
+        epochs = int(reach[(len(reach) - 1) // 2]) if len(reach) else 0
+        return cls(history, epochs, int(breaks[broken].min()) if broken.any() else None, int(broken.sum()))
+
+    def curve(self, *keys: str) -> Curve | None:
+        """The first of these curves with a value in the epochs looked at."""
+        for key in keys:
+            if key in self.history:
+                logged = self.history[key][:, : self.epochs]
+                if np.isfinite(logged).any():
+                    return Curve(key, np.array([_bridged(run) for run in logged]), logged, direction(key))
+        return None
+
+    @cached_property
+    def train(self) -> Curve | None:
+        """Training loss: in inference mode where it was measured, else Keras's running value."""
+        return self.curve("train_loss", "loss")
+
+    @cached_property
+    def running(self) -> Curve | None:
+        """Keras's running training loss, else the one in inference mode."""
+        return self.curve("loss", "train_loss")
+
+    @cached_property
+    def val(self) -> Curve | None:
+        """Validation loss."""
+        return self.curve("val_loss")
+
+    @cached_property
+    def metric(self) -> str | None:
+        """Name of the main metric (`accuracy` before others), None where only losses were logged."""
+        bare = {k.removeprefix("val_").removeprefix("train_") for k in self.history.curves}
+        return next((name for name, _ in _METRICS if name in bare), None)
+
+    @cached_property
+    def train_metric(self) -> Curve | None:
+        """The main metric on training rows."""
+        return self.curve(f"train_{self.metric}", self.metric) if self.metric else None
+
+    @cached_property
+    def val_metric(self) -> Curve | None:
+        """The main metric on validation rows."""
+        return self.curve(f"val_{self.metric}") if self.metric else None
+
+    @cached_property
+    def rate(self) -> Curve | None:
+        """Learning rate, where it was logged."""
+        return self.curve("learning_rate", "lr")
+
+    @cached_property
+    def start(self) -> float:
+        """Validation loss at the start, the height from which it had to come down; NaN without one.
+
+        A first validation loss can be absurd (batch normalisation before its averages settle), so the first
+        running training loss or the second validation loss, whichever is higher, caps it.
+        """
+        if self.val is None:
+            return float("nan")
+        first = self.val.first
+        second = float(self.val.mean[1]) if len(self.val.mean) > 1 else first
+        return min(first, max(self.running.first if self.running else first, second))
+
+    @cached_property
+    def best(self) -> int | None:
+        """Position of the best epoch: lowest validation loss, else best metric, else lowest training loss."""
+        for curve in (self.val, self.val_metric, self.train):
+            if curve is not None:
+                return curve.best
+        return None
+
+
+def _breaks(history: History, run: int, ran: int) -> int:
+    """First epoch (from 1) from which a run's training loss stays NaN or is infinite; one past its end without."""
+    keys = [k for k in ("loss", "train_loss") if k in history]
+    keys = [k for k in keys if not np.all(np.isnan(history[k][run, :ran]))] or keys
+    first = ran + 1
+    for key in keys:
+        values = history[key][run, :ran]
+        infinite = np.flatnonzero(np.isinf(values))
+        finite = np.flatnonzero(np.isfinite(values))
+        after = finite[-1] + 1 if len(finite) else 0
+        first = min(first, after + 1, infinite[0] + 1 if len(infinite) else ran + 1)
+    return int(first)
+
+
+def _bridged(run: Array) -> Array:
+    """A run's curve with the gaps between its values bridged by straight lines (a value logged every few epochs)."""
+    at = np.flatnonzero(np.isfinite(run))
+    if len(at) < 2:
+        return np.where(np.isfinite(run), run, np.nan)
+    out = np.full(len(run), np.nan)
+    inside = np.arange(at[0], at[-1] + 1)
+    out[inside] = np.interp(inside, at, run[at])
+    return out

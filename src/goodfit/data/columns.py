@@ -1,0 +1,73 @@
+"""What a column holds: numbers, texts, or anything else; one place that decides it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from goodfit.data.sources.jsonl import column as of_values
+
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?", "missing")
+"""Cells that stand for a missing number, in lower case."""
+
+WORDS = 6
+"""Words of the median cell from which a column is free text (names and addresses have fewer)."""
+
+
+def tidy(frame: pl.DataFrame, decimal_comma: bool = False) -> pl.DataFrame:
+    """Each column in the plainest type that holds it: Int64, Float64, Boolean, a date, or String."""
+    return pl.DataFrame([plain(c, decimal_comma) for c in frame.iter_columns()])
+
+
+def plain(column: pl.Series, decimal_comma: bool = False) -> pl.Series:
+    """A column in the plainest type that holds it; not-a-number becomes missing."""
+    kind = column.dtype
+    if kind == pl.String:
+        found = numbers(column)
+        if found is None and decimal_comma:
+            found = numbers(column.str.replace(",", ".", literal=True))
+        return column if found is None else found
+    if kind in (pl.Categorical, pl.Enum) or kind == pl.Null:
+        return column.cast(pl.String)
+    if kind.is_decimal() or kind.is_float():
+        return column.cast(pl.Float64).fill_nan(None)
+    if kind.is_integer():
+        return column.cast(pl.Float64 if kind in (pl.UInt64, pl.Int128) else pl.Int64)
+    if kind == pl.Boolean or kind.is_temporal():
+        return column
+    return of_values(column.name, column.to_list()).cast(pl.String)
+
+
+def numbers(column: pl.Series) -> pl.Series | None:
+    """A text column as Int64 or Float64 where all that is there are numbers; else None."""
+    text = column.str.strip_chars()
+    sample = text.drop_nulls().head(200)
+    if len(sample) and _parsed(sample) is None:  # most text columns say so at once
+        return None
+    return _parsed(text)
+
+
+def _parsed(text: pl.Series) -> pl.Series | None:
+    values = text.cast(pl.Float64, strict=False)
+    unread = text.filter(values.is_null() & text.is_not_null())
+    if values.drop_nulls().fill_nan(None).null_count() == len(values) - values.null_count():
+        return None
+    if len(unread) and not unread.unique().str.to_lowercase().is_in(MISSING).all():
+        return None
+    whole = text.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == values.null_count() else values.fill_nan(None)
+
+
+def free_texts(frame: pl.DataFrame) -> list[str]:
+    """Columns of free text: mostly filled, mostly different, several words in the median cell."""
+    columns = [c for c in frame.iter_columns() if c.dtype == pl.String]
+    return [c.name for c in columns if _free(c, 1 if frame.width == 1 else WORDS)]
+
+
+def _free(column: pl.Series, words: int) -> bool:
+    filled = column.drop_nulls()
+    filled = filled.filter(filled.str.len_bytes() > 0)
+    if len(filled) < len(column) / 2 or filled.n_unique() <= len(filled) / 4:
+        return False
+    sample = filled.gather_every(max(1, len(filled) // 2000))
+    median = sample.str.count_matches(r"\w+").median()
+    return isinstance(median, (int, float)) and median >= words

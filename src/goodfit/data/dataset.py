@@ -1,0 +1,118 @@
+"""`Dataset`: raw rows, their labels, and which of them are for the last look only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+Rows = pl.DataFrame | np.ndarray
+"""Raw rows: a frame of feature columns, or an array whose first axis is rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Raw rows with their labels; nothing here is encoded or fitted.
+
+    Attributes:
+        rows: A frame of the feature columns, or an array (arrays, images) whose first axis is rows.
+        labels: Index into `classes`, int64, shape `(rows,)`.
+        classes: The names of the classes, numbers by value and everything else by alphabet.
+        kind: `text`, `table`, `array` or `image`.
+        test: True for a row of the test set, shape `(rows,)`.
+        groups: Equal for identical rows, shape `(rows,)`; a group never stands on two sides of a split.
+        target: The target's column name.
+        text: The text column's name; None where there is none. More text columns stand beside it in `rows`.
+        name: A short name for people.
+        source: The path, built-in name or kind of object that was given.
+        fingerprint: SHA-256 of rows, labels and class names (not of the split).
+        notes: What was left out, repaired or assumed, in plain sentences.
+    """
+
+    rows: Rows
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    kind: str
+    test: np.ndarray
+    groups: np.ndarray
+    target: str
+    text: str | None = None
+    name: str = ""
+    source: str = ""
+    fingerprint: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def task(self) -> str:
+        """`binary` or `multiclass`."""
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    def select(self, which: np.ndarray) -> Rows:
+        """The raw rows under a boolean mask, or at integer positions."""
+        index = np.flatnonzero(which) if np.asarray(which).dtype == bool else np.asarray(which)
+        return self.rows[index]
+
+    def shown(self, row: int, longest: int = 500) -> str:
+        """One raw row as a line of text for people, cut after `longest` characters."""
+        if isinstance(self.rows, np.ndarray):
+            shown = f"row {row}" if self.kind == "image" else ", ".join(f"{v:g}" for v in self.rows[row].ravel())
+        elif self.kind == "text":
+            shown = joined_texts(self.rows[[row]])[0]
+        else:
+            cells = self.rows.row(row, named=True).items()
+            shown = ", ".join(f"{k}: {'missing' if v is None else v}" for k, v in cells)
+        return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def joined_texts(frame: pl.DataFrame) -> list[str]:
+    """Each row's cells as one text: columns joined by a newline, a missing cell as nothing."""
+    columns = [pl.col(c).cast(pl.String).fill_null("") for c in frame.columns]
+    return frame.select(pl.concat_str(columns, separator="\n").alias("text"))["text"].to_list()
+
+
+def row_groups(rows: Rows) -> np.ndarray:
+    """Numbers that are equal exactly for identical rows, counted by first appearance; int64, shape `(rows,)`."""
+    if isinstance(rows, pl.DataFrame):
+        keys = rows.hash_rows(seed=0).to_numpy()
+    else:
+        flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+        width = max(1, flat.shape[1] * flat.itemsize)
+        keys = flat.view(np.dtype((np.void, width))).ravel() if flat.size else np.zeros(len(rows), np.int8)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return rank[inverse]
+
+
+def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...]) -> str:
+    """SHA-256 of the content, equal wherever and however it was read."""
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
+    if isinstance(rows, np.ndarray):
+        digest.update(f"{rows.shape}{rows.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(rows).data)
+        return digest.hexdigest()
+    for column in rows.iter_columns():
+        digest.update(f"\0{column.name}\0".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype.is_numeric():
+            digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
+        else:
+            text = column.cast(pl.String).fill_null("")
+            digest.update(text.str.len_bytes().to_numpy().astype("<u8").tobytes())
+            for start in range(0, len(text), 4096):
+                digest.update("".join(text[start : start + 4096].to_list()).encode())
+    return digest.hexdigest()
+
+
+def describe(value: Any) -> str:
+    """What kind of object a caller handed in, for messages."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.split('.')[0]}.{kind.__name__}"

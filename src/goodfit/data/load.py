@@ -1,0 +1,234 @@
+"""`load`: any source to a `Dataset`, every mistake in it told in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from goodfit.data import columns, labels
+from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, joined_texts, row_groups
+from goodfit.data.files import open_path
+from goodfit.data.sources import digits, docstrings, keras_sets, memory
+from goodfit.data.sources.raw import Raw, joined
+from goodfit.data.splits import stratified
+from goodfit.errors import DataError, UsageError, near
+
+BUILT_IN: dict[str, Callable[[], Raw]] = {
+    "digits": digits.read,
+    "docstrings": docstrings.read,
+    "imdb": keras_sets.imdb,
+    "reuters": keras_sets.reuters,
+}
+"""Names that stand for a data set; a file or folder of such a name is reached as `./name`."""
+
+FEWEST = 10
+"""Rows under which nothing can be split and judged."""
+
+
+def load(
+    source: Any,
+    target: str | None = None,
+    text: str | None = None,
+    test: Any = None,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    *,
+    encoding: str | None = None,
+) -> Dataset:
+    """Read labelled rows and set the test rows apart.
+
+    Args:
+        source: A path (CSV, TSV, JSONL, Parquet, a folder with one folder per class), a built-in name, a data frame,
+            `(x, y)`, or `((x_train, y_train), (x_test, y_test))`.
+        target: The column to predict; not needed where the source knows it.
+        text: The column that holds the texts; found by itself where None; `""` for none, all columns being a table.
+        test: A test set like `source`; where None, the source's own one or a share drawn by `seed`.
+        test_fraction: That share, in (0, 1), of every class.
+        seed: Fixes the drawn test rows.
+        encoding: The text encoding of files that are not UTF-8.
+
+    Raises:
+        DataError: The rows, columns or labels cannot be used.
+        UsageError: An option that cannot be meant.
+        MissingDataError: A data file has to be fetched first.
+    """
+    if not 0 < test_fraction < 1:
+        raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
+    raw = _open(source, encoding)
+    given = raw.target if target is None else target
+    if target is not None and raw.labels is not None:
+        raw.target = target
+    if test is not None:
+        raw = joined(_training_part(raw), _open(test, encoding), given)
+    rows, values, target = _target(raw, target)
+    notes = raw.notes
+
+    labelled = values.is_not_null().to_numpy()
+    missing = int((~labelled).sum())
+    if missing * 2 > len(values):
+        raise DataError(
+            f"the target {target!r} is missing in most rows",
+            expected="a label in every row",
+            received=f"{missing:,} of {len(values):,} rows without one",
+        )
+    if missing:
+        notes.append(f"{_rows(missing)} without a label {'was' if missing == 1 else 'were'} left out.")
+        values = values.filter(pl.Series(labelled))
+        rows = _kept(rows, labelled)
+        raw.test = None if raw.test is None else raw.test[labelled]
+    if len(values) < FEWEST:
+        raise DataError("too few rows", expected=f"{FEWEST} labelled rows or more", received=str(len(values)))
+    if raw.test is not None:
+        values = labels.aligned(values, raw.test, notes)
+    numbers, classes = labels.numbered(values, raw.classes)
+
+    rows, kind, text = _features(rows, raw.text if text is None else text, notes)
+    groups = row_groups(rows)
+    if groups.max() == 0:
+        raise DataError("all rows are the same", expected="rows that differ", received=f"{len(groups):,} equal rows")
+    copies = len(groups) - int(groups.max()) - 1
+    if copies:
+        verb = "repeats" if copies == 1 else "repeat"
+        notes.append(f"{_rows(copies)} {verb} an earlier one: copies stay on one side of every split.")
+    if raw.test is None:
+        mask = stratified(numbers, groups, test_fraction, seed)
+    else:
+        rows, numbers, groups, mask = _without_test_rows(rows, numbers, groups, raw.test, notes)
+    name = raw.name if not isinstance(source, (str, os.PathLike)) or str(source) in BUILT_IN else raw.name or str(source)
+    return Dataset(
+        rows=rows,
+        labels=numbers,
+        classes=classes,
+        kind=kind,
+        test=mask,
+        groups=groups,
+        target=target,
+        text=text,
+        name=name,
+        source=str(source) if isinstance(source, (str, os.PathLike)) else describe(source),
+        fingerprint=fingerprint(rows, numbers, classes),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def read_rows(source: Any, encoding: str | None = None) -> Rows:
+    """Rows to predict, labelled or not: a path like those of `load`, a frame, records, texts or an array."""
+    if isinstance(source, (str, os.PathLike)):
+        rows = open_path(Path(source).expanduser(), encoding).rows
+    else:
+        rows = memory.as_rows(source)
+    return columns.tidy(rows) if isinstance(rows, pl.DataFrame) else rows
+
+
+def _open(source: Any, encoding: str | None) -> Raw:
+    if not isinstance(source, (str, os.PathLike)):
+        return memory.read(source)
+    if str(source) in BUILT_IN:
+        return BUILT_IN[str(source)]()
+    path = Path(source).expanduser()
+    if not path.exists() and path.name == str(source) and not path.suffix:
+        raise DataError(
+            f"there is no file, folder or built-in set {str(source)!r}",
+            fix=near(str(source), [*BUILT_IN, *sorted(p.name for p in Path().iterdir())]),
+        )
+    return open_path(path, encoding)
+
+
+def _training_part(raw: Raw) -> Raw:
+    """A source without its own test rows, for another test set was given."""
+    if raw.test is None:
+        return raw
+    raw.rows = _kept(raw.rows, ~raw.test)
+    raw.labels = None if raw.labels is None else raw.labels.filter(pl.Series(~raw.test))
+    raw.test = None
+    raw.notes.append("The data's own test rows were left out: another test set was given.")
+    return raw
+
+
+def _target(raw: Raw, target: str | None) -> tuple[Rows, pl.Series, str]:
+    """Feature rows, class names (null where missing) and the target's name."""
+    if raw.labels is not None:
+        return raw.rows, labels.names(raw.labels), raw.target or "label"
+    frame, target = raw.rows, target or raw.target
+    assert isinstance(frame, pl.DataFrame)
+    if target is None:
+        likely = [c for c in frame.columns if c.lower() in ("target", "label", "class", "y", "category", "sentiment")]
+        some = ", ".join(map(repr, frame.columns[:8])) + (", ..." if frame.width > 8 else "")
+        raise UsageError(
+            "which column is the target?",
+            expected=f"one of {some}",
+            fix=f"Name it, e.g. --target {(likely or frame.columns[-1:])[0]!r}.",
+        )
+    if target not in frame.columns:
+        raise DataError(f"there is no column {target!r}", fix=near(target, frame.columns))
+    if frame.width == 1:
+        raise DataError(
+            f"{target!r} is the only column", expected="a target and something to predict it from", received="one column"
+        )
+    return frame.drop(target), labels.names(frame[target]), target
+
+
+def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str, str | None]:
+    """Feature rows in plain types, their kind, and the text column."""
+    if isinstance(rows, np.ndarray):
+        if not len(rows) or rows[0].size == 0:
+            raise DataError("the rows are empty", received=f"shape {rows.shape}")
+        return rows, "image" if rows.ndim > 2 else "array", None
+    if text:
+        if text not in rows.columns:
+            raise DataError(f"there is no text column {text!r}", fix=near(text, rows.columns))
+        texts = [text]
+    else:
+        rows = columns.tidy(rows)
+        if all(c.null_count() == len(c) for c in rows.iter_columns()):
+            raise DataError("every cell beside the target is empty", expected="something to predict it from")
+        texts = columns.free_texts(rows) if text is None else []
+    if not texts:
+        return rows, "table", None
+    rest = [c for c in rows.columns if c not in texts]
+    frame = rows.select(pl.col(c).cast(pl.String) for c in texts)
+    empty = sum(not t.strip() for t in joined_texts(frame))
+    if empty == len(frame):
+        raise DataError(
+            f"the text column {texts[0]!r} is empty everywhere", expected="texts", fix="Name another one with --text."
+        )
+    if empty:
+        notes.append(f"{_rows(empty)} {'has' if empty == 1 else 'have'} an empty text.")
+    if text is None and (rest or texts[1:]):
+        left = f" Left out: {', '.join(rest[:8])}{', ...' if rest[8:] else ''}." if rest else ""
+        use = f"the text of {' and '.join(texts)}" if texts[1:] else f"the text column {texts[0]}"
+        notes.append(f"Only {use} is read (--text names another; --text '' takes all columns as a table).{left}")
+    return frame, "text", texts[0]
+
+
+def _without_test_rows(
+    rows: Rows, numbers: np.ndarray, groups: np.ndarray, test: np.ndarray, notes: list[str]
+) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of a given test set leave the training side."""
+    shared = ~test & np.isin(groups, groups[test])
+    count, training = int(shared.sum()), int((~test).sum())
+    if count * 2 > training:
+        raise DataError(
+            "most training rows stand in the test set too",
+            expected="a test set of other rows",
+            received=f"{count:,} of {training:,} training rows in it",
+        )
+    if not count:
+        return rows, numbers, groups, test
+    notes.append(f"{_rows(count)} of the training set stand{'s' if count == 1 else ''} in the test set too: left out there.")
+    keep = ~shared
+    _, groups = np.unique(groups[keep], return_inverse=True)
+    return _kept(rows, keep), numbers[keep], groups.astype(np.int64), test[keep]
+
+
+def _kept(rows: Rows, keep: np.ndarray) -> Rows:
+    return rows.filter(pl.Series(keep)) if isinstance(rows, pl.DataFrame) else rows[keep]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

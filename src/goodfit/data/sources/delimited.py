@@ -1,0 +1,129 @@
+"""CSV, TSV and their kin: any separator, quoted newlines, with or without a byte order mark."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from goodfit.data.sources.decode import utf8
+from goodfit.data.sources.raw import Raw
+from goodfit.errors import DataError
+
+SEPARATORS = (",", "\t", ";", "|")
+
+
+def read(path: Path, encoding: str | None = None) -> Raw:
+    """Every column as text; the types are settled when the target and the texts are known."""
+    data = utf8(path, encoding)
+    if b"\n" not in data[:65536]:
+        data = data.replace(b"\r", b"\n")  # old Mac line ends
+    separator = sniff(data, tab=path.suffixes[:1] in ([".tsv"], [".tab"]))
+    raw = Raw(frame := _frame(data, separator, path), name=path.name.split(".")[0])
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    if blank.any():
+        frame = frame.filter(~blank)
+    if frame.is_empty():
+        raise DataError(f"{path} has a header and no rows", expected="at least one row under the header")
+    raw.rows = _named(frame, raw.notes)
+    return raw
+
+
+def sniff(data: bytes, tab: bool = False) -> str:
+    """The separator that cuts the first records into the same number of fields, the more the better."""
+    head = data[:65536].decode(errors="ignore")
+    whole = len(data) <= 65536
+
+    def score(separator: str) -> tuple[float, int]:
+        try:
+            records = [len(r) for _, r in zip(range(50), _records(head, separator), strict=False) if r]
+        except csv.Error:
+            return 0.0, 0
+        records = records if whole or len(records) < 2 else records[:-1]  # the last one may be cut in two
+        if not records or records[0] < 2:
+            return 0.0, 0
+        return Counter(records)[records[0]] / len(records), records[0]
+
+    if tab:
+        return "\t"
+    best = max(SEPARATORS, key=score)
+    return best if score(best)[0] > 0 else ","
+
+
+def _records(text: str, separator: str, strict: bool = False) -> Iterator[list[str]]:
+    csv.field_size_limit(2**31 - 1)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
+
+
+def _frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
+    if data.count(b'"') % 2 == 0:
+        try:
+            frame = pl.read_csv(data, separator=separator, infer_schema=False)
+        except (pl.exceptions.PolarsError, UnicodeError):
+            return _slow_frame(data, separator, path)
+        # a row with too few fields comes back with nothing in the last column, so only then count them all
+        if frame.is_empty() or not frame.to_series(-1).null_count():
+            return frame
+    return _slow_frame(data, separator, path)
+
+
+def _slow_frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
+    """The same, record by record, for files that need a look at each: it names the row that is wrong."""
+    text = data.decode()
+    start = 0
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        for _ in reader:
+            start = reader.line_num
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            if separator == "\t":  # many tab-separated files quote nothing
+                return _checked((line.split("\t") for line in text.splitlines()), path)
+            raise DataError(
+                f"{path} has a quote that never closes",
+                received=f'a field opened with " in line {start + 1}',
+                fix='Close it, or write " as "" inside a quoted field.',
+            ) from None
+    return _checked(_records(text, separator), path)
+
+
+def _checked(records: Iterator[list[str]], path: Path) -> pl.DataFrame:
+    """Records of one length as a frame; ragged ones are a `DataError` that names the first."""
+    rows, numbers = [], []
+    for number, record in enumerate(records):
+        if record and record != [""]:
+            rows.append(record)
+            numbers.append(number)
+    header = rows.pop(0) if rows else []
+    for record, number in zip(rows, numbers[1:], strict=True):
+        if len(record) != len(header):
+            wrong = sum(len(r) != len(header) for r in rows)
+            raise DataError(
+                f"{path} is ragged: {wrong:,} of {len(rows):,} rows have another number of fields than the header",
+                expected=f"{len(header)} fields in every row",
+                received=f"{len(record)} in row {number:,} below the header",
+                fix="Quote the fields that hold the separator, or repair the row.",
+            )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    cells = [pl.Series(str(i), [v or None for v in c], dtype=pl.String) for i, c in enumerate(columns)]
+    names = [n if n not in header[:i] else f"{n}_duplicated_{header[:i].count(n) - 1}" for i, n in enumerate(header)]
+    return pl.DataFrame(cells).rename({str(i): n for i, n in enumerate(names)})
+
+
+def _named(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Trimmed column names; without a nameless column that only numbers the rows, as pandas writes it."""
+    frame = frame.rename({c: c.strip() or c for c in frame.columns if c.strip() not in frame.columns})
+    twice = [c for c in frame.columns if "_duplicated_" in c]
+    if twice:
+        notes.append(f"Some column names stand twice; the later ones were renamed: {', '.join(twice[:5])}.")
+    first = frame.columns[0]
+    if first in ("", "Unnamed: 0") and frame.width > 1:
+        counted = frame[first].cast(pl.Int64, strict=False)
+        if counted.null_count() == 0 and counted.diff().drop_nulls().eq(1).all():
+            notes.append("The first column has no name and only numbers the rows: left out.")
+            return frame.drop(first)
+    return frame

@@ -1,0 +1,83 @@
+"""One folder of `.txt` files per class, with or without `train/` and `test/` above (the aclImdb layout)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from goodfit.data.sources.decode import utf8
+from goodfit.data.sources.raw import Raw
+from goodfit.errors import DataError
+
+SIDES = {"train": False, "training": False, "valid": False, "val": False, "validation": False, "dev": False, "test": True}
+"""Folder names above the classes: whether they hold test rows."""
+UNLABELLED = ("unsup", "__MACOSX")
+
+
+def read(path: Path, encoding: str | None = None) -> Raw:
+    """Every `.txt` file as a row of the columns `text` and `label`."""
+    files, labels, test, notes = walk(path, (".txt",))
+    texts = [_text(f, encoding) for f in files]
+    frame = pl.DataFrame({"text": texts, "label": labels}, schema={"text": pl.String, "label": pl.String})
+    return Raw(frame, target="label", text="text", test=test, notes=notes, name=path.resolve().name)
+
+
+def walk(
+    path: Path, suffixes: tuple[str, ...], keep: Callable[[Path], bool] = lambda file: True
+) -> tuple[list[Path], list[str], np.ndarray | None, list[str]]:
+    """Files of class folders: paths sorted by name, a label each, the test mask where `test/` stands, notes."""
+    notes: list[str] = []
+    folders = [f for f in _folders(path) if f.name not in UNLABELLED]
+    while len(folders) == 1 and not _holds(folders[0], suffixes) and _folders(folders[0]):
+        path = folders[0]
+        folders = [f for f in _folders(path) if f.name not in UNLABELLED]
+    sides = {f: SIDES[f.name.lower()] for f in folders if f.name.lower() in SIDES}
+    if not any(not is_test for is_test in sides.values()):
+        sides = {path: False}
+    else:
+        ignored = [f.name for f in folders if f not in sides]
+        if ignored:
+            notes.append(f"Folders beside train and test were left out: {', '.join(ignored[:5])}.")
+        if any(f.name.lower() in ("valid", "val", "validation", "dev") for f in sides):
+            notes.append("The validation folder was added to the training rows: validation rows are drawn by seed.")
+    files: list[Path] = []
+    labels: list[str] = []
+    test: list[bool] = []
+    for side, is_test in sorted(sides.items(), key=lambda item: (item[1], item[0].name)):
+        for folder in _folders(side):
+            if folder.name in UNLABELLED:
+                notes.append(f"The folder {folder.name} has no labels: left out.")
+                continue
+            found = sorted(
+                Path(e.path) for e in os.scandir(folder) if e.name.lower().endswith(suffixes) and e.name[0] != "."
+            )
+            found = [f for f in found if keep(f)]
+            files += found
+            labels += [folder.name] * len(found)
+            test += [is_test] * len(found)
+    mask = np.array(test, dtype=bool)
+    return files, labels, mask if mask.any() else None, list(dict.fromkeys(notes))
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(Path(e.path) for e in os.scandir(path) if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read", received=error.strerror or str(error)) from None
+
+
+def _holds(folder: Path, suffixes: tuple[str, ...]) -> bool:
+    return any(e.name.lower().endswith(suffixes) for e in os.scandir(folder) if e.is_file())
+
+
+def _text(file: Path, encoding: str | None) -> str:
+    try:  # the common case first: 50,000 small files are read in seconds
+        if encoding is None:
+            return file.read_bytes().decode().replace("\r\n", "\n").removeprefix("\ufeff").replace("\0", "")
+    except (UnicodeError, OSError):
+        pass
+    return utf8(file, encoding).decode()

@@ -1,0 +1,1 @@
+"""The whole loop, its statistics, and the folder that holds it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -93,16 +93,16 @@ class Chunk:
         self.epoch = int(self.epoch)
         self.state, self.best = jax.tree.map(jnp.asarray, (self.state, self.best))
 
-    def finish(self, keep_weights: bool) -> list[Trained]:
-        """The trained runs; lanes with patience come with their best weights."""
+    def finish(self, keep: Callable[[Lane], bool]) -> list[Trained]:
+        """The trained runs, with weights where `keep` says so; lanes with patience come with their best."""
         final = self.program.kept(self.state)
-        if self.best is not None and keep_weights:
+        if self.best is not None:
             final = self.program.keep(self.best, final, jnp.asarray(~self.stops))
         out = []
         for i, lane in enumerate(self.lanes):
             ran = int(np.flatnonzero(~np.isnan(self.curves[-1, :, i])).max(initial=-1)) + 1
             curves = {k: self.curves[j, :ran, i] for j, k in enumerate(CURVES)}
-            weights = self.program.weights(final, i) if keep_weights else None
+            weights = self.program.weights(final, i) if keep(lane) else None
             out.append(Trained(lane.variant, lane.seed, curves, int(self.best_epoch[i]) or ran, weights))
         return out
 

@@ -59,7 +59,7 @@ class Engine:
         self,
         lanes: Sequence[Lane],
         *,
-        keep_weights: bool = False,
+        keep: Callable[[Lane], bool] = lambda lane: False,
         known: Callable[[Sequence[Lane]], list[Trained] | None] = lambda lanes: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
         on_chunk: Callable[[list[Trained]], None] = lambda runs: None,
@@ -71,7 +71,7 @@ class Engine:
 
         Args:
             lanes: The runs.
-            keep_weights: Whether to return final weights.
+            keep: For which lanes to return final weights.
             known: Gives the finished runs of a chunk of lanes where they are known already, else None.
             on_epoch: Called after each epoch of a chunk.
             on_chunk: Called with the finished runs of a chunk.
@@ -97,7 +97,7 @@ class Engine:
             runs = known(chunk)
             if runs is None:
                 clock.enter(number)
-                runs = self._train_chunk(chunk, size, keep_weights, on_epoch, clock)
+                runs = self._train_chunk(chunk, size, keep, on_epoch, clock)
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
@@ -108,7 +108,7 @@ class Engine:
         self,
         lanes: list[Lane],
         size: int,
-        keep_weights: bool,
+        keep: Callable[[Lane], bool],
         on_epoch: Callable[[Progress], None],
         clock: _Clock,
     ) -> list[Trained]:
@@ -127,7 +127,7 @@ class Engine:
                 self.checkpoint.save(tag, chunk.tree(), force=stopping)
             if stopping and not chunk.done:
                 raise Stopped
-        return chunk.finish(keep_weights)
+        return chunk.finish(keep)
 
     def _program(self, network: Network) -> Program:
         """The compiled program of a network's structure."""

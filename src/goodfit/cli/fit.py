@@ -1,0 +1,139 @@
+"""`goodfit fit`: from rows to a verdict, a report and a predictor."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from goodfit.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("fit")(fit)
+
+
+def fit(
+    data: Annotated[
+        str,
+        typer.Argument(help="CSV, TSV, JSONL or Parquet file, a folder with one folder per class, or a built-in set."),
+    ],
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of texts; '' takes all columns as a table.")] = None,
+    test: Annotated[str | None, typer.Option(help="A test set of its own, read like DATA.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="Share of the rows to test on, without --test.")] = 0.2,
+    out: Annotated[Path | None, typer.Option(help="The study's folder; by default named after DATA.")] = None,
+    seeds: Annotated[int, typer.Option(help="Paired seeds of every variant.")] = 29,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of the base network.")] = None,
+    units: Annotated[str | None, typer.Option(help="Units of the base's hidden layers, such as 16,16.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size of the base.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the base.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="Optimizer of the base.")] = None,
+    treatments: Annotated[
+        str | None, typer.Option(help="What to try, such as 'dropout 0.5,l2'; by default what the findings call for.")
+    ] = None,
+    validation: Annotated[float, typer.Option(help="Share of the other rows that each seed validates on.")] = 0.2,
+    rope: Annotated[float, typer.Option(help="A difference in accuracy that does not matter.")] = 0.01,
+    words: Annotated[int | None, typer.Option(help="Most words (n-grams) of texts to keep.")] = None,
+    ngrams: Annotated[int | None, typer.Option(help="Longest n-grams of texts.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time the study should take at most, such as 90s or 2m.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory for training at once, such as 4GB.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Text encoding of files that are not UTF-8.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train, name what is wrong, try treatments, compare, choose, test once; leave report and predictor."""
+    from goodfit import job
+    from goodfit.cli.live import LiveView
+    from goodfit.data import BUILT_IN
+    from goodfit.report import terminal
+
+    folder = out or Path(Path(data).stem if data not in BUILT_IN else data)
+    base = {"units": None if units is None else whole_numbers(units), "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer}
+    encoder: dict[str, Any] = {}
+    if words is not None:
+        encoder["max_features"] = words
+    if ngrams is not None:
+        encoder["ngram_range"] = (1, ngrams)
+    stop = _Stop()
+    with LiveView(quiet=as_json) as view, stop:
+        study = job.fit(
+            data,
+            target,
+            text=text,
+            test=test,
+            test_fraction=test_fraction,
+            out=folder,
+            seeds=seeds,
+            epochs=epochs,
+            base={k: v for k, v in base.items() if v is not None},
+            treatments=None if treatments is None else [t.strip() for t in treatments.split(",") if t.strip()],
+            validation=validation,
+            rope=rope,
+            budget=None if budget is None else seconds(budget),
+            memory=None if memory is None else size(memory),
+            encoder=encoder,
+            encoding=encoding,
+            command="goodfit " + shlex.join(sys.argv[1:]),
+            view=view,
+            stop=stop,
+        )
+    if as_json:
+        print(json.dumps(study, ensure_ascii=False))
+    else:
+        terminal.summary(study, folder)
+
+
+def whole_numbers(text: str) -> list[int]:
+    """Whole numbers such as `16,16`; an empty text is none: a linear model."""
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError("bad units", expected="whole numbers such as 16,16", received=repr(text)) from None
+
+
+def seconds(text: str) -> float:
+    """A time such as `90`, `90s`, `2m` or `1.5h`, in seconds."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*(s|m|h)?\s*", text.lower())
+    if not found or found[1].count(".") > 1:
+        raise UsageError("bad time", expected="a number with s, m or h", received=repr(text), fix="Write e.g. 90s or 2m.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
+
+
+def size(text: str) -> int:
+    """An amount of memory such as `800MB` or `4GB`, in bytes."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)i?b?\s*", text.lower())
+    if not found or found[1].count(".") > 1:
+        raise UsageError("bad amount of memory", expected="a number with MB or GB", received=repr(text), fix="Write e.g. 4GB.")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+
+
+class _Stop:
+    """The first Ctrl-C ends training after the epoch it is in, the second at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.before: Any = None
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> _Stop:
+        self.before = signal.signal(signal.SIGINT, self._interrupted)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        print("\ngoodfit: stopping after this epoch (Ctrl-C again stops at once)", file=sys.stderr)

@@ -1,0 +1,97 @@
+"""The main job: from rows to a verdict, a report and a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from goodfit import data, report
+from goodfit.models.recipe import Recipe
+from goodfit.predictor import Predictor
+from goodfit.study.options import SEEDS, Options
+from goodfit.study.study import Study, View
+
+TEST_SEED = 0
+"""Fixes the test rows where no test set is given: the same data always has the same ones."""
+
+
+def fit(
+    source: Any,
+    target: str | None = None,
+    *,
+    text: str | None = None,
+    test: Any = None,
+    test_fraction: float = 0.2,
+    out: str | Path = "goodfit-study",
+    seeds: int = SEEDS,
+    recipe: Recipe | None = None,
+    base: dict[str, Any] | None = None,
+    epochs: int | None = None,
+    treatments: Sequence[str] | None = None,
+    validation: float = 0.2,
+    rope: float = 0.01,
+    budget: float | None = None,
+    memory: int | None = None,
+    encoder: dict[str, Any] | None = None,
+    encoding: str | None = None,
+    command: str = "",
+    view: View | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Study a data set and leave study, report and predictor in a folder.
+
+    Args:
+        source: Anything `goodfit.data.load` reads.
+        target: The column to predict.
+        text: The column that holds the texts; found by itself where None, `""` for none.
+        test: A test set like `source`; where None the source's own or a share.
+        test_fraction: That share.
+        out: The study's folder; one that holds the same study goes on where it was.
+        seeds: Paired seeds of every variant.
+        recipe: The base network; None takes the tutorials'.
+        base: Fields of the base's recipe to change, such as `{"batch_size": 64}`.
+        epochs: Epochs of the base.
+        treatments: What to try; None takes what the findings call for.
+        validation: Share of the development rows that each seed validates on.
+        rope: A difference in accuracy that does not matter.
+        budget: Seconds that the study should take at most.
+        memory: Bytes for lanes at once.
+        encoder: Options of the encoder.
+        encoding: The text encoding of files that are not UTF-8.
+        command: The command line, for the report.
+        view: Who watches.
+        stop: Asked after every epoch; True ends the study there.
+
+    Returns:
+        What `study.json` holds.
+
+    Raises:
+        GoodfitError: The data, the options or the folder cannot be used.
+    """
+    options = Options(
+        seeds=seeds,
+        recipe=recipe,
+        base=base or {},
+        epochs=epochs,
+        treatments=None if treatments is None else tuple(treatments),
+        validation=validation,
+        rope=rope,
+        budget=budget,
+        encoder=encoder or {},
+        memory=memory,
+    )
+    dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding)
+    study = Study(dataset, out, options, command=command, view=view, stop=stop)
+    try:
+        result = study.run()
+        final = Recipe.from_dict(result["chosen"]["recipe"])
+        card = {k: result[k] for k in ("name", "source", "target", "command", "version", "created", "chosen", "test")}
+        card["test"] = {k: v for k, v in (card["test"] or {}).items() if k not in {"errors", "confusion"}}
+        Predictor(study.model("chosen", final), study.encoder, dataset.classes, study.temperature, card).save(
+            Path(out) / "predictor"
+        )
+        report.write(out)
+    finally:
+        study.folder.close()
+    return result

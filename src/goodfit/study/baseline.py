@@ -1,0 +1,39 @@
+"""What a network has to beat: the commonest class, and a linear model on the same features."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+MOST_ROWS = 20_000
+"""Training rows that the linear model sees at the most: a yardstick, not a competitor."""
+
+
+def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | None]:
+    """Accuracies on the validation rows.
+
+    Args:
+        x: Encoded rows, sparse or dense.
+        y: Class indices, `(rows,)`.
+        validation: True for a validation row, `(rows,)`.
+
+    Returns:
+        `accuracy`, that of the class commonest in training; `linear`, that of a logistic regression, None where it
+        cannot be fitted.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    train = np.flatnonzero(~validation)
+    commonest = np.bincount(y[train]).argmax()
+    out: dict[str, float | None] = {"accuracy": float(np.mean(y[validation] == commonest)), "linear": None}
+    if len(train) > MOST_ROWS:
+        train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+    flat = x if hasattr(x, "tocsr") else np.asarray(x).reshape(len(x), -1)
+    if len(np.unique(y[train])) > 1 and np.ndim(flat) == 2:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unfinished fit is good enough for a yardstick
+            model = LogisticRegression(max_iter=50, tol=1e-2).fit(flat[train], y[train])
+        out["linear"] = float(model.score(flat[validation], y[validation]))
+    return out

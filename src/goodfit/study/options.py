@@ -1,0 +1,77 @@
+"""What a study is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from goodfit.errors import UsageError
+from goodfit.models.recipe import Recipe
+
+SEEDS = 29
+"""Paired seeds by default: full power to see that one variant wins three of four (Bouthillier et al. 2021)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study is asked to do; everything here fixes its numbers.
+
+    Attributes:
+        seeds: Paired seeds of every variant.
+        recipe: The base recipe; None takes the tutorials' (`default_recipe`).
+        base: Fields of that recipe to change.
+        epochs: Epochs of the base, in place of the recipe's.
+        treatments: Names of the treatments to try; None tries what the findings call for.
+        validation: Share of the development rows that each seed validates on.
+        rope: A difference in accuracy that does not matter in practice.
+        budget: Seconds that the search should take at most; None is no limit.
+        encoder: Options of the encoder, by its names.
+        memory: Bytes for lanes at once; None takes half of what is free at the start.
+    """
+
+    seeds: int = SEEDS
+    recipe: Recipe | None = None
+    base: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    treatments: tuple[str, ...] | None = None
+    validation: float = 0.2
+    rope: float = 0.01
+    budget: float | None = None
+    encoder: dict[str, Any] = field(default_factory=dict)
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.seeds < 1:
+            raise UsageError("too few seeds", expected="1 or more", received=str(self.seeds))
+        if self.epochs is not None and self.epochs < 1:
+            raise UsageError("too few epochs", expected="1 or more", received=str(self.epochs))
+        if not 0 < self.validation < 1:
+            raise UsageError("bad validation share", expected="above 0 and below 1", received=str(self.validation))
+        if self.budget is not None and self.budget <= 0:
+            raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=str(self.budget))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, for the folder's identity."""
+        return {
+            "seeds": self.seeds,
+            "recipe": self.recipe.to_dict() if self.recipe else None,
+            "base": self.base,
+            "epochs": self.epochs,
+            "treatments": list(self.treatments) if self.treatments is not None else None,
+            "validation": self.validation,
+            "rope": self.rope,
+            "budget": self.budget,
+            "encoder": self.encoder,
+        }
+
+
+def default_recipe(classes: int, rows: int) -> Recipe:
+    """The tutorials' base network: two hidden layers of 16 units, or 64 for 10 classes and more, RMSprop, batch 512.
+
+    Args:
+        classes: Number of classes.
+        rows: Training rows; under 5,000 of them the batch is Keras's default of 32.
+    """
+    units = 64 if classes >= 10 else 16
+    return Recipe(units=(units, units), batch_size=512 if rows >= 5000 else 32)

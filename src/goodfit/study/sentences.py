@@ -1,0 +1,99 @@
+"""The verdict in plain sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def verdict(study: dict[str, Any]) -> list[str]:
+    """What a reader should know, most important first; the first sentence is the headline.
+
+    Args:
+        study: What `study.json` holds, without `sentences`.
+    """
+    out = [_headline(study), *_wrong(study), *_tried(study), *_choice(study), *_fresh(study), *_test(study)]
+    return [s for s in out if s]
+
+
+def _headline(study: dict[str, Any]) -> str:
+    base, chosen = study["variants"][0], study["chosen"]
+    asked = base["recipe"]["epochs"]
+    what = _ailment(base)
+    if chosen["variant"] == "base" and chosen["epochs"] == asked:
+        return f"The base network {what}; nothing that was tried beats it, so it stays as it is."
+    if chosen["variant"] == "base":
+        return f"The base network {what}; no treatment beats it, but it should train {_epochs(chosen['epochs'])}, not {asked}."
+    return f"The base network {what}; '{chosen['variant']}' with {_epochs(chosen['epochs'])} is the one to take."
+
+
+def _ailment(base: dict[str, Any]) -> str:
+    found = [f for f in base["findings"] if f["severity"] != "info"]
+    if not found:
+        return "shows nothing wrong"
+    first = found[0]
+    since = f" from epoch {first['epoch']}" if first["epoch"] else ""
+    names = {"overfitting": "overfits", "underfitting": "underfits", "diverged": "diverges"}
+    names["too_few_epochs"], names["too_many_epochs"] = "is trained too short", "is trained too long"
+    return names.get(first["code"], f"shows {first['code'].replace('_', ' ')}") + since
+
+
+def _wrong(study: dict[str, Any]) -> list[str]:
+    return [f["message"] for f in study["variants"][0]["findings"] if f["severity"] != "info"]
+
+
+def _tried(study: dict[str, Any]) -> list[str]:
+    base, *others = study["variants"]
+    if not others:
+        return ["No treatment was tried."]
+    seeds = len(base["seeds"])
+    out = [
+        f"Tried on the same {seeds} seed{'s' * (seeds != 1)}, each variant at its own best epoch: "
+        + ", ".join(f"'{v['name']}'" for v in others)
+        + "."
+    ]
+    for word, lead in (
+        ("better", "Better than the base"),
+        ("equivalent", "As good as the base"),
+        ("worse", "Worse than the base"),
+        ("undecided", "Undecided"),
+    ):
+        group = sorted((v for v in others if v["verdict"] == word), key=lambda v: -v["delta"]["mean"])
+        if group:
+            out.append(f"{lead}: " + ", ".join(_delta(v) for v in group) + ".")
+    return out
+
+
+def _delta(variant: dict[str, Any]) -> str:
+    d = variant["delta"]
+    interval = "" if d["low"] is None or abs(d["low"]) == float("inf") else f" ({_points(d['low'])} to {_points(d['high'])})"
+    return f"'{variant['name']}' {_points(d['mean'])} points{interval}"
+
+
+def _choice(study: dict[str, Any]) -> list[str]:
+    return [study["chosen"]["reason"], study["chosen"]["epochs_reason"]]
+
+
+def _fresh(study: dict[str, Any]) -> list[str]:
+    return ["On fresh seeds: " + study["fresh"]["comparison"]["message"]] if study["fresh"] else []
+
+
+def _test(study: dict[str, Any]) -> list[str]:
+    test = study["test"]
+    if not test:
+        return ["There is no test set, so nothing was tested."]
+    rows = f"{test['rows']:,} rows"
+    d = test["difference"]
+    once = "looked at once" if test["looks"] == 1 else f"looked at {test['looks']} times"
+    return [
+        f"Test accuracy {test['accuracy']:.4f} (95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once}); "
+        f"the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
+        f"({_points(d['low'])} to {_points(d['high'])}, McNemar p = {d['p']:.2g})."
+    ]
+
+
+def _epochs(n: int) -> str:
+    return f"{n} epoch{'s' * (n != 1)}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}"

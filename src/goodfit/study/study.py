@@ -1,0 +1,406 @@
+"""The study: rows, encoder, lanes, findings, treatments, comparison, choice, one look at test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import goodfit
+from goodfit import diagnose, encode, treat
+from goodfit.data import splits
+from goodfit.data.dataset import Dataset
+from goodfit.diagnose.context import Context
+from goodfit.diagnose.finding import Finding
+from goodfit.errors import UsageError
+from goodfit.history import History
+from goodfit.models import network, predict
+from goodfit.models.recipe import Recipe
+from goodfit.study import baseline, result, selection, statistics, testing
+from goodfit.study.comparison import FEWEST, Comparison
+from goodfit.study.folder import Folder
+from goodfit.study.options import Options, default_recipe
+from goodfit.train.checkpoint import Checkpoint
+from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
+from goodfit.train.loop import Engine
+from goodfit.train.plan import free_memory
+
+Array = np.ndarray
+FRESH, REFIT = 10_000, 20_000
+"""Where the seeds of the fresh runs and of the refit start: no seed serves two purposes."""
+CALIBRATED = 5
+"""Fresh runs whose validation rows set the temperature."""
+
+
+class View(Protocol):
+    """Who watches a study."""
+
+    def stage(self, text: str) -> None:
+        """A new stage begins."""
+
+    def progress(self, stage: str, progress: Progress) -> None:
+        """An epoch is done."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def stage(self, text: str) -> None:
+        """Say nothing."""
+
+    def progress(self, stage: str, progress: Progress) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A variant after the search.
+
+    Attributes:
+        name: `base`, or the treatment's name.
+        recipe: What was trained.
+        runs: Its runs, a seed each.
+        epochs: The number of epochs that its mean validation curve speaks for.
+        reason: Why that number.
+        scores: Validation accuracy of each run after that many epochs, `(seeds,)`; NaN where it diverged.
+        findings: What is wrong with it.
+    """
+
+    name: str
+    recipe: Recipe
+    runs: list[Trained]
+    epochs: int
+    reason: str
+    scores: Array
+    findings: list[Finding]
+
+    @cached_property
+    def history(self) -> History:
+        """Its curves."""
+        return history(self.runs, self.name)
+
+
+class Study:
+    """From a data set to a verdict, in a folder that remembers what is done.
+
+    Args:
+        dataset: The rows.
+        out: The study's folder.
+        options: What is asked for.
+        command: The command line that makes this study, for the report.
+        view: Who watches.
+        stop: Asked after every epoch; True ends the study there, to be gone on with later.
+
+    Raises:
+        GoodfitError: The folder holds another study, or the data cannot be used.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        out: str | Path,
+        options: Options | None = None,
+        *,
+        command: str = "",
+        view: View | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ):
+        self.dataset, self.options, self.command = dataset, options or Options(), command
+        self.view, self.stop = view or Silent(), stop
+        self.started = time.perf_counter()
+        self.treatments = [treat.get(name) for name in self.options.treatments or ()]
+        self.rows = ~dataset.test
+        self.labels = dataset.labels[self.rows]
+        validation = round(self.options.validation * len(self.labels))
+        self.split = (len(self.labels) - validation, validation)
+        base = self.options.recipe or default_recipe(len(dataset.classes), self.split[0])
+        changes = {**self.options.base, **({"epochs": self.options.epochs} if self.options.epochs else {})}
+        self.base = base.but(**changes)
+        identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.to_dict()}
+        self.folder = Folder(out, {**identity, "options": self.options.to_dict()})
+        self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
+        self.known = {(e["stage"], e["run"]["variant"], e["run"]["seed"]): e for e in self.folder.find("run")}
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> dict[str, Any]:
+        """Do what is not done yet; returns what `study.json` holds.
+
+        Raises:
+            Stopped: `stop()` was true; the same study goes on from there.
+        """
+        variants = {"base": self.search_base()}
+        variants.update(self.search(self.proposed(variants["base"])))
+        comparisons = self.compare(variants)
+        choice = self.choose(variants)
+        chosen = variants[choice.value]
+        final = chosen.recipe.but(epochs=chosen.epochs, patience=None)
+        fresh = self.fresh(chosen.name, final)
+        self.refit(final)
+        test = self.test(final)
+        self.view.stage("Writing")
+        return result.write(self, variants, comparisons, choice, final, fresh, test)
+
+    def search_base(self) -> Variant:
+        """Train the base with every seed, or with those that the budget allows."""
+        self.view.stage(f"Training the base network with {self.options.seeds} seeds")
+        if self.options.budget:
+            began = time.perf_counter()
+            self.train("search", {"base": self.base}, range(min(FEWEST, self.options.seeds)))
+            self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))
+        return self.variant("base", self.base, self.train("search", {"base": self.base}, self.seeds)["base"])
+
+    def proposed(self, base: Variant) -> dict[str, Recipe]:
+        """Names and recipes of the treatments to try."""
+        treatments = self.treatments
+        if self.options.treatments is None:
+            treatments = treat.propose(self.base, base.findings)
+        recipes = {t.name: t.apply(self.base) for t in treatments}
+        useless = [name for name, recipe in recipes.items() if recipe == self.base]
+        if useless and self.options.treatments is not None:
+            raise UsageError(
+                f"treatment {useless[0]!r} would change nothing",
+                expected="a treatment that differs from the base",
+                received=str(self.base.to_dict()),
+                fix="Leave it out, or give it another strength.",
+            )
+        if self.options.budget:
+            names = self.decide("treatments", lambda: list(recipes)[: self.affordable_variants()])
+            recipes = {name: recipes[name] for name in names}
+        return recipes
+
+    def search(self, recipes: Mapping[str, Recipe]) -> dict[str, Variant]:
+        """Train the treated variants on the base's seeds."""
+        if not recipes:
+            return {}
+        self.view.stage(f"Trying {len(recipes)} treatments on the same {len(self.seeds)} seeds")
+        runs = self.train("search", recipes, self.seeds)
+        return {name: self.variant(name, recipe, runs[name]) for name, recipe in recipes.items()}
+
+    def compare(self, variants: Mapping[str, Variant]) -> dict[str, Comparison]:
+        """Each treatment against the base, paired, after Holm's correction."""
+        others = {name: v.scores for name, v in variants.items() if name != "base"}
+        if not others:
+            return {}
+        options: dict[str, Any] = {"rope": self.options.rope, "metric": "validation accuracy", "resampled": self.split}
+        return statistics.compare_all(variants["base"].scores, others, **options)
+
+    def choose(self, variants: Mapping[str, Variant]) -> selection.Choice:
+        """The simplest variant within one standard error of the best."""
+        size = (self.inputs, 1 if len(self.dataset.classes) == 2 else len(self.dataset.classes))
+        return selection.choose(
+            {name: v.scores for name, v in variants.items()},
+            {name: selection.complexity(v.recipe, self.base, *size) for name, v in variants.items()},
+            resampled=self.split,
+            metric="validation accuracy",
+        )
+
+    def fresh(self, name: str, final: Recipe) -> dict[str, Any] | None:
+        """The base as it was given against the chosen network, on seeds that had no part in the choice."""
+        self.view.stage("Checking the choice on fresh seeds")
+        seeds = range(FRESH, FRESH + len(self.seeds))
+        recipes = {"chosen": final} if final == self.base else {"base": self.base, "chosen": final}
+        runs = self.train("fresh", recipes, seeds, keep=lambda lane: self.calibrates(lane))
+        scores = {n: np.asarray([r.curves["val_accuracy"][-1] for r in rs]) for n, rs in runs.items()}
+        if "base" not in scores:
+            return None
+        label = "base" if name == "base" else name
+        names = (f"base, {self.base.epochs} epochs", f"{label}, {final.epochs} epochs")
+        comparison = statistics.compare(
+            scores["base"], scores["chosen"], names=names, rope=self.options.rope,
+            metric="validation accuracy", resampled=self.split,
+        )  # fmt: skip
+        return {"base": names[0], "other": names[1], "seeds": list(seeds), "comparison": comparison.to_dict()}
+
+    def refit(self, final: Recipe) -> None:
+        """Train the chosen network and the untreated base once more, on training and validation rows together."""
+        self.view.stage("Training the chosen network on all development rows")
+        recipes = {"chosen": final, "base": self.base.but(patience=None)}
+        self.train("refit", recipes, [REFIT], keep=lambda lane: True)
+
+    def test(self, final: Recipe) -> dict[str, Any] | None:
+        """Look at the test set, once."""
+        if not self.dataset.test.any():
+            return None
+        if done := self.folder.find("test"):
+            return dict(done[0]["result"], looks=len(self.folder.find("look")))
+        self.view.stage("Looking at the test set")
+        if not self.folder.find("look"):
+            self.folder.append({"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]})
+        x = self.encoder.transform(self.dataset.select(self.dataset.test))
+        chosen = predict.calibrated(predict.probabilities(self.model("chosen", final), x), self.temperature)
+        base = predict.probabilities(self.model("base", self.base), x)
+        found = testing.look(self.dataset, chosen, base)
+        self.folder.append({"event": "test", "result": found})
+        return dict(found, looks=1)
+
+    # -- its parts -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def encoder(self) -> Any:
+        """The encoder, fitted on the development rows."""
+        self.view.stage("Encoding")
+        return encode.make(self.dataset, **self.options.encoder).fit(self.dataset.select(self.rows))
+
+    @cached_property
+    def x(self) -> Any:
+        """The encoded development rows."""
+        return self.encoder.transform(self.dataset.select(self.rows))
+
+    @property
+    def inputs(self) -> int:
+        """Columns of the encoded rows."""
+        return int(self.x.shape[1])
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The lanes engine on the development rows."""
+        memory = self.decide("memory", lambda: self.options.memory or free_memory() // 2)
+        checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
+        return Engine(self.x, self.labels, memory=memory, checkpoint=checkpoint, stop=self.stop)
+
+    @cached_property
+    def baseline(self) -> dict[str, float | None]:
+        """Accuracy of the commonest class and of a linear model on seed 0's validation rows."""
+        return self.decide("baseline", lambda: baseline.measure(self.x, self.labels, self.member(0) == VALIDATION))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the search."""
+        planned = self.folder.find("decided", what="seeds")
+        return list(range(planned[0]["value"] if planned else self.options.seeds))
+
+    @property
+    def clock(self) -> float:
+        """Seconds worked on the study, earlier calls included."""
+        return self.before + time.perf_counter() - self.started
+
+    @property
+    def temperature(self) -> float:
+        """The median temperature of the fresh runs; 1 where none could be measured."""
+        found = [e["temperature"] for e in self.folder.find("run", stage="fresh") if e.get("temperature")]
+        return float(np.median(found)) if found else 1.0
+
+    def decide(self, what: str, value: Callable[[], Any]) -> Any:
+        """A value that is decided once and then remembered."""
+        if not (found := self.folder.find("decided", what=what)):
+            self.folder.append({"event": "decided", "what": what, "value": value()})
+            found = self.folder.find("decided", what=what)
+        return found[0]["value"]
+
+    def member(self, seed: int) -> Array:
+        """The role of each development row for a seed, uint8 `(rows,)`."""
+        if seed >= REFIT:
+            return np.full(len(self.labels), TRAIN, np.uint8)
+        validation = splits.validation_mask(self.dataset, seed, self.options.validation)[self.rows]
+        return np.where(validation, VALIDATION, TRAIN).astype(np.uint8)
+
+    def network(self, recipe: Recipe, *, lanes: bool = False) -> network.Network:
+        """The recipe's network; for `lanes` with dropout layers even at rate 0, so that rates share a program."""
+        return network.from_recipe(recipe, self.inputs, len(self.dataset.classes), dropout_layers=lanes or None)
+
+    def train(
+        self,
+        stage: str,
+        recipes: Mapping[str, Recipe],
+        seeds: Sequence[int],
+        keep: Callable[[Lane], bool] = lambda lane: False,
+    ) -> dict[str, list[Trained]]:
+        """The runs of some variants, trained now or long ago."""
+
+        def known(lanes: Sequence[Lane]) -> list[Trained] | None:
+            found = [self.known.get((stage, lane.variant, lane.seed)) for lane in lanes]
+            return [Trained.from_dict(e["run"]) for e in found if e] if all(found) else None
+
+        def journal(runs: list[Trained]) -> None:
+            events = [self.event(stage, run, recipes[run.variant]) for run in runs]
+            self.folder.append(*events)
+            self.known.update(((stage, run.variant, run.seed), e) for run, e in zip(runs, events, strict=True))
+
+        names = [(name, seed) for name in recipes for seed in seeds]
+        if all((stage, name, seed) in self.known for name, seed in names):  # nothing to compile, not even to encode
+            runs = [Trained.from_dict(self.known[stage, name, seed]["run"]) for name, seed in names]
+        else:
+            members = {seed: self.member(seed) for seed in seeds}
+            networks = {name: self.network(recipe, lanes=True) for name, recipe in recipes.items()}
+            lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]
+            runs = self.engine.train(
+                lanes, keep=keep, known=known, on_chunk=journal, on_epoch=lambda p: self.view.progress(stage, p)
+            )
+        return {name: [r for r in runs if r.variant == name] for name in recipes}
+
+    def event(self, stage: str, run: Trained, recipe: Recipe) -> dict[str, Any]:
+        """A finished run as a line of the journal; its weights, where they are needed later, are put aside first."""
+        event = {"event": "run", "stage": stage, "run": run.to_dict(), "clock": round(self.clock, 3)}
+        if stage == "refit" and run.weights is not None:
+            self.folder.write(f"weights/{run.variant}.npz", predict.packed(run.weights))
+        elif run.weights is not None:
+            validation = self.member(run.seed) == VALIDATION
+            model = predict.model(self.network(recipe), run.weights)
+            event["temperature"] = predict.temperature(
+                predict.probabilities(model, self.x[validation]), self.labels[validation]
+            )
+        return event
+
+    def calibrates(self, lane: Lane) -> bool:
+        """Whether a fresh run's validation rows set the temperature."""
+        return lane.variant == "chosen" and lane.seed < FRESH + CALIBRATED
+
+    def model(self, name: str, recipe: Recipe) -> Any:
+        """The refitted stock model of `chosen` or `base`."""
+        weights = predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
+        return predict.model(self.network(recipe), weights)
+
+    def variant(self, name: str, recipe: Recipe, runs: list[Trained]) -> Variant:
+        """A variant with its epochs, scores and findings."""
+        curves = history(runs, name)
+        loss = curves["val_loss"]
+        if np.isfinite(loss).any():
+            picked = selection.epochs(loss, epochs_run=curves.epochs_run)
+            epochs, reason = int(picked.value), picked.reason
+        else:
+            epochs, reason = recipe.epochs, "No run has a finite validation loss."
+        if recipe.patience is not None:
+            epochs = max(1, round(float(np.median([r.best_epoch for r in runs]))))
+            reason = f"Early stopping kept the weights of epoch {epochs} (median over seeds)."
+            at = [r.best_epoch for r in runs]
+        else:
+            at = [epochs] * len(runs)
+        scores = np.asarray([r.curves["val_accuracy"][e - 1] if e <= r.epochs_run else np.nan for r, e in zip(runs, at, strict=True)])
+        sound = np.asarray([np.isfinite(r.curves["val_loss"][-1]) for r in runs])
+        context = Context(
+            classes=len(self.dataset.classes),
+            majority=self.baseline["accuracy"],
+            linear=self.baseline["linear"],
+            learning_rate=recipe.learning_rate,
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            patience=recipe.patience,
+            regularised=False,
+            rows=self.split[0],
+            validation_rows=self.split[1],
+        )
+        findings = diagnose.curves(curves, context=context)
+        return Variant(name, recipe, runs, epochs, reason, np.where(sound, scores, np.nan), findings)
+
+    def affordable_seeds(self, took: float) -> int:
+        """Seeds for which the base takes a fifth of the budget, from what the first six took."""
+        first = min(FEWEST, self.options.seeds)
+        share = 0.2 * float(self.options.budget or 0) / max(took, 1e-3)
+        return int(np.clip(first * share, first, self.options.seeds))
+
+    def affordable_variants(self) -> int:
+        """Treatments that the budget leaves time for, at least one, when each takes what the base took."""
+        budget = float(self.options.budget or 0)
+        spent = max(self.clock, 1e-3)
+        return max(1, int((budget - 3 * spent) / spent))
+
+    @property
+    def version(self) -> str:
+        """goodfit's version."""
+        return goodfit.__version__

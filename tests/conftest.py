@@ -1,0 +1,22 @@
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Tests leave the user's cache alone."""
+    os.environ["GOODFIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets, or a skip."""
+    folders = [Path(p) for p in os.environ.get("GOODFIT_DATA", "").split(os.pathsep) if p]
+    for folder in folders:
+        if (folder / "imdb").is_dir():
+            return folder
+    pytest.skip("GOODFIT_DATA names no folder with the real data sets")

@@ -158,6 +158,11 @@ class View:
         broken = breaks <= ran
         reach = np.sort(np.where(broken, breaks - 1, ran))[::-1]
         epochs = int(reach[(len(reach) - 1) // 2]) if len(reach) else 0
+        # Where one of the two losses was logged to an earlier epoch than the other, only the common part is looked at.
+        for keys in (("train_loss", "loss"), ("val_loss",)):
+            at = [np.flatnonzero(np.isfinite(history[k][:, :epochs]).any(axis=0)) for k in keys if k in history]
+            ends = [int(a[-1]) + 1 for a in at if len(a) > 1]
+            epochs = min(epochs, max(ends, default=epochs))
         return cls(history, epochs, int(breaks[broken].min()) if broken.any() else None, int(broken.sum()))
 
     def curve(self, *keys: str) -> Curve | None:
@@ -231,14 +236,18 @@ def _breaks(history: History, run: int, ran: int) -> int:
     """First epoch (from 1) from which a run's training loss stays NaN or is infinite; one past its end without."""
     keys = [k for k in ("loss", "train_loss") if k in history]
     keys = [k for k in keys if not np.all(np.isnan(history[k][run, :ran]))] or keys
+    val = history.curves.get("val_loss", np.empty((history.runs, 0)))[run, :ran]
+    alive = int(np.flatnonzero(np.isfinite(val))[-1]) + 1 if np.isfinite(val).any() else 0
     first = ran + 1
     for key in keys:
         values = history[key][run, :ran]
         infinite = np.flatnonzero(np.isinf(values))
         finite = np.flatnonzero(np.isfinite(values))
         after = finite[-1] + 1 if len(finite) else 0
-        first = min(first, after + 1, infinite[0] + 1 if len(infinite) else ran + 1)
-    return int(first)
+        # A training loss that is missing while the validation loss goes on was not logged, rather than NaN.
+        ends = ran + 1 if alive > after else after + 1
+        first = min(first, ends, int(infinite[0]) + 1 if len(infinite) else ran + 1)
+    return first
 
 
 def _bridged(run: Array) -> Array:

@@ -60,6 +60,9 @@ class TooFewEpochs(Rule):
         sure = min(worth / WORTH_MORE_EPOCHS, surely / SURE)
         if curve.best < n - 1 - third or sure < 0.5:
             return None
+        # A schedule that has run its rate down has come to its end: more epochs need another schedule.
+        rate = view.rate.mean[np.isfinite(view.rate.mean)] if view.rate else np.ones(1)
+        done = bool(rate[-1] < 0.1 * rate.max())
         metric = view.val_metric if view.val else view.train_metric
         better = True
         if metric is not None and len(metric.mean) == n:
@@ -67,7 +70,7 @@ class TooFewEpochs(Rule):
             better = gained > 0 if metric.higher else gained < 0
         return Finding(
             code=self.code,
-            severity="warning" if sure >= 1 and better else "info",
+            severity="warning" if sure >= 1 and better and not done else "info",
             epoch=view.epochs,
             confidence=confidence(sure if better else sure / 2),
             message=(

@@ -1,0 +1,131 @@
+"""From the tables that formats read to histories: names, epochs, runs. NumPy only."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from goodfit.history import History
+from goodfit.logs.base import Table
+from goodfit.logs.names import EPOCH, STEP, parts_of_a_loss, renamed
+
+Array = np.ndarray
+Column = tuple[Array, Array]
+"""Values, and whether anything was logged there (a NaN may have been), each of shape `(rows,)`."""
+
+
+def histories(table: Table, **meta: Any) -> list[History]:
+    """The runs of one table, each a history of one run; a new run begins where the epochs go back.
+
+    Rows within one epoch (steps, a validation row apart from the training row) become one point: the mean of
+    training curves, the last value of all others.
+    """
+    notes = list(table.notes)
+    columns = {key: _column(table.columns[name]) for key, name in renamed(table.columns).items()}
+    _sum_parts(columns, notes)
+    curves = {k: c for k, c in columns.items() if k not in (EPOCH, STEP) and c[1].any()}
+    if not any("loss" in k or "acc" in k for k in curves):
+        return []
+    epoch = _filled(columns[EPOCH]) if EPOCH in columns and columns[EPOCH][1].any() else None
+    rows = len(next(iter(curves.values()))[0])
+    back = [] if epoch is None else (np.flatnonzero(np.diff(epoch) < 0) + 1).tolist()
+    edges = [0, *back, rows]
+    out: list[History] = []
+    for a, b in pairwise(edges):
+        told = list(notes)
+        part = {k: (v[a:b], there[a:b]) for k, (v, there) in curves.items()}
+        points = _points(part, None if epoch is None else epoch[a:b], told)
+        if points:
+            name = " ".join(x for x in (table.name, f"run {len(out) + 1}" if back else "") if x)
+            facts = {**meta, **table.facts, "run": name, "notes": told}
+            seeds = np.array([int(facts["seed"])] if "seed" in facts else [len(out)])
+            out.append(History(points, seeds=seeds, variant=name, meta=facts))
+    return out
+
+
+def _column(cells: list[float | None]) -> Column:
+    """Numbers and presence of one column."""
+    there = np.array([c is not None for c in cells], dtype=bool)
+    return np.array([np.nan if c is None else c for c in cells], dtype=np.float64), there
+
+
+def _filled(column: Column) -> Array:
+    """Epoch numbers with gaps filled from the row before (leading gaps from the first)."""
+    values, there = column
+    there = there & np.isfinite(values)
+    if not there.any():
+        return np.zeros(len(values))
+    last = np.maximum.accumulate(np.where(there, np.arange(len(values)), -1))
+    return values[np.where(last < 0, np.argmax(there), last)]
+
+
+def _sum_parts(columns: dict[str, Column], notes: list[str]) -> None:
+    """Where only the parts of a loss were logged (`box_loss`, `cls_loss`), add them up."""
+    sums = parts_of_a_loss(columns)
+    for whole, parts in zip(("loss", "val_loss"), sums, strict=True):
+        if whole not in columns and parts:
+            columns[whole] = (
+                np.sum([columns[p][0] for p in parts], axis=0),
+                np.all([columns[p][1] for p in parts], axis=0),
+            )
+            if len(parts) > 1:
+                notes.append(f"{whole} is the sum of {', '.join(parts)}")
+
+
+def _points(curves: dict[str, Column], epoch: Array | None, notes: list[str]) -> dict[str, Array]:
+    """One value for each curve and point (an epoch, else an evaluation, else a row)."""
+    bins = _bins(curves, epoch, notes)
+    count = int(bins.max(initial=-1)) + 1
+    if "loss" in curves:
+        # A last row with validation or test values only is no epoch of training.
+        trained = curves["loss"][1] & (bins >= 0)
+        bins = np.where(bins <= bins[trained].max(initial=-1), bins, -1) if trained.sum() > 1 else bins
+        count = int(bins.max(initial=-1)) + 1
+    points = {}
+    for key, (values, there) in curves.items():
+        at = there & (bins >= 0)
+        if not at.any():
+            continue
+        out = np.full(count, np.nan)
+        if key.startswith("val_") or key == "learning_rate":
+            out[bins[at]] = values[at]  # of several the last stays
+        else:
+            seen = np.bincount(bins[at], minlength=count)
+            total = np.bincount(bins[at], weights=values[at], minlength=count)
+            out[seen > 0] = total[seen > 0] / seen[seen > 0]
+        if key.endswith("accuracy") and np.nanmax(out, initial=0.0) > 1.5:
+            notes.append(f"{key} was in percent")
+            out = out / 100
+        points[key] = out
+    return points
+
+
+def _bins(curves: dict[str, Column], epoch: Array | None, notes: list[str]) -> Array:
+    """The point that each row belongs to, from 0; -1 for rows that belong to none. Shape `(rows,)`."""
+    logged = np.any([there for _, there in curves.values()], axis=0)
+    if epoch is not None and np.all(epoch[logged] == np.round(epoch[logged])):
+        numbers, bins = np.unique(epoch[logged], return_inverse=True)
+        if numbers[0] > 1:
+            notes.append(f"the log begins at epoch {numbers[0]:.0f}; epochs are counted from there")
+        return _placed(bins, logged)
+    val = next((curves[k][1] for k in ("val_loss", "val_accuracy") if k in curves), np.zeros(len(logged), bool))
+    if epoch is not None and not val.any():
+        return _placed(np.unique(np.ceil(epoch[logged]), return_inverse=True)[1], logged)
+    if val.sum() * 2 >= logged.sum():
+        return _placed(np.arange(logged.sum()), logged)
+    marks = val if val.any() else next((curves[k][1] for k in ("loss", "accuracy") if k in curves), logged)
+    if epoch is not None and marks.sum() > 1:
+        every = float(np.median(np.diff(epoch[marks])))
+        if abs(every - 1) > 0.05:
+            notes.append(f"points are evaluations, every {every:.3g} epochs")
+    bins = np.cumsum(marks) - marks
+    return np.where(bins < marks.sum(), bins, -1)
+
+
+def _placed(bins: Array, logged: Array) -> Array:
+    """Bins of the logged rows set into all rows."""
+    out = np.full(len(logged), -1)
+    out[logged] = bins
+    return out

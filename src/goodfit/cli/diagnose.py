@@ -1,0 +1,123 @@
+"""`goodfit diagnose`: any training log to findings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from goodfit.diagnose import Finding
+    from goodfit.history import History
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("diagnose")(diagnose)
+
+
+def diagnose(
+    log: Annotated[list[Path], typer.Argument(help="Log files, or folders that are searched.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="CODE,...", help="Exit with 1 where one of these is found above info; also: warning, error."
+        ),
+    ] = "",
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the curves of the loss.")] = False,
+) -> None:
+    """Say what is wrong with a training, from its log alone."""
+    from goodfit.diagnose import curves, status
+    from goodfit.errors import LogError
+    from goodfit.logs import read
+
+    wanted = _codes(fail_on)
+    readable: list[tuple[Path, list[History]]] = []
+    errors: list[LogError] = []
+    for path in log:  # one unreadable log does not silence the others
+        try:
+            readable.append((path, read(path)))
+        except LogError as error:
+            errors.append(error)
+    if not readable:
+        raise errors[0]
+    # Read together, seeds of one variant are joined across files.
+    histories = readable[0][1] if len(readable) == 1 else read(*(path for path, _ in readable))
+    judged = [(h, curves(h)) for h in histories]
+    if as_json:
+        import json
+
+        print(json.dumps({"runs": [_document(h, found, status(found)) for h, found in judged]}, ensure_ascii=False))
+    else:
+        for h, found in judged:
+            _print(h, found, status(found), plot)
+    for error in errors:
+        print(f"goodfit: {error}", file=sys.stderr)
+    if errors:
+        raise typer.Exit(2)
+    told = {
+        word for _, found in judged for f in found if f.severity != "info" for word in (f.code, f.severity, "warning")
+    }
+    if wanted & told:
+        raise typer.Exit(1)
+
+
+def _codes(fail_on: str) -> set[str]:
+    """The codes of `--fail-on`, checked."""
+    from goodfit.diagnose import CODES
+    from goodfit.errors import UsageError, near
+
+    known = [*CODES, "warning", "error"]
+    wanted = {c.strip().lower().replace("-", "_") for c in fail_on.split(",") if c.strip()}
+    for code in sorted(wanted - set(known)):
+        raise UsageError(f"--fail-on: there is no finding {code!r}", fix=near(code, known))
+    return wanted
+
+
+def _name(h: History) -> str:
+    """Where a run comes from, and which of its log's runs it is."""
+    run = h.meta.get("run", "")
+    return f"{h.meta.get('source', '')} ({run})" if run else str(h.meta.get("source", ""))
+
+
+def _best(h: History) -> int | None:
+    """The best epoch, from 1."""
+    from goodfit.diagnose.view import View
+
+    best = View.of(h).best
+    return None if best is None else best + 1
+
+
+def _document(h: History, found: list[Finding], status: str) -> dict[str, Any]:
+    """One run of the JSON document."""
+    return {
+        "source": _name(h),
+        "epochs": int(h.epochs_run.max(initial=0)),
+        "best_epoch": _best(h),
+        "status": status,
+        "findings": [f.to_dict() for f in found],
+    }
+
+
+def _print(h: History, found: list[Finding], status: str, plot: bool) -> None:
+    """One run for people."""
+    import shutil
+    import textwrap
+
+    wide = min(100, shutil.get_terminal_size().columns)
+    runs = f", {h.runs} runs" if h.runs > 1 else ""
+    print(f"{_name(h)}: {status} ({int(h.epochs_run.max(initial=0))} epochs{runs}, best epoch {_best(h)})")
+    for note in h.meta.get("notes", []):
+        print(textwrap.fill(f"note: {note}.", wide, initial_indent="  ", subsequent_indent="        "))
+    if plot:
+        from goodfit.cli.plot import drawn
+
+        print(drawn(h, wide), end="\n\n")
+    for f in found:
+        print(f"  {f.severity}: {f.code} (confidence {f.confidence:.2f})")
+        print(textwrap.fill(f.message, wide, initial_indent="    ", subsequent_indent="    "))
+        if f.remedies:
+            print(f"    try: {', '.join(f.remedies).replace('_', ' ')}")

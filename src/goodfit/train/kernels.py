@@ -1,14 +1,17 @@
 """The first layer of sparse rows: its product, gradient and optimizer step, for all lanes at once.
 
-Weights are (features, columns), lane-major: lane `l`, unit `u` is column `l * units + u`. On a CPU the C++
-kernels of `goodfit._native` do the work; elsewhere, or without that extension, XLA's own operations do. Both
-give the same numbers to float32 rounding, and each the same numbers from run to run.
+Columns are lane-major: lane `l`, unit `u` is column `l * units + u`. Weights are either a matrix (features, columns),
+or *packed*: cut into tiles of 8 to 64 columns, (tiles, features, width), the last filled up with zeros. A packed tile
+stays in the processor's caches where a matrix does not: see `pack`.
+
+On a CPU the C++ kernels of `goodfit._native` do the work; elsewhere, or without that extension, XLA's own operations
+do. Both give the same numbers to float32 rounding; the C++ kernels give the same bits with any number of threads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -16,11 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2, "nadam": 2}
-"""Optimizer rules and how many slots of the weights' shape each keeps, in Keras's order (momentum, velocity)."""
+from goodfit import settings
+from goodfit.train import rules
+from goodfit.train.rules import HYPER, SLOTS
 
-HYPER = ("learning_rate", "l1", "l2", "weight_decay", "active")
-"""What may differ between columns: see `update`."""
+__all__ = ["HYPER", "SLOTS", "SparseRows", "dense", "gradient", "native", "pack", "product", "unpack", "update"]
+
+_NATIVE_RULES = {"sgd": 1, "momentum": 2, "rmsprop": 3, "adam": 4, "adamw": 4, "nadam": 5}
 
 
 @partial(
@@ -34,7 +39,7 @@ class SparseRows:
 
     Attributes:
         indptr: int32 (n + 1,): where each row starts in `indices`.
-        indices: int32 (entries,): the features; a feature may stand twice in a row.
+        indices: int32 (entries,): the features, each below `features`; one may stand twice in a row.
         values: float32 (entries,), or (0,) if all are ones.
         features: The number of features.
         longest: Entries of the longest row.
@@ -50,6 +55,7 @@ class SparseRows:
     def from_scipy(cls, x: Any) -> SparseRows:
         """From a `scipy.sparse` array of shape (n, features) with fewer than 2**31 entries."""
         x = x.tocsr()
+        x.check_format(full_check=True)  # the kernels trust the indices
         values = np.asarray(x.data, np.float32)
         ones = bool((values == 1).all())
         return cls(
@@ -60,24 +66,68 @@ class SparseRows:
             int(np.diff(x.indptr).max(initial=0)),
         )
 
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """`indptr`, `indices`, `values`."""
+        return self.indptr, self.indices, self.values
 
-def product(x: SparseRows, rows: Array, weights: Array) -> Array:
+
+def pack(kernels: Array) -> Array:
+    """Kernels of lanes (lanes, features, units) as packed weights (tiles, features, width)."""
+    lanes, features, units = kernels.shape
+    width = 8 if lanes * units <= 8 else 16 if lanes * units <= 16 else 32
+    if units == width:
+        return kernels
+    return _tiles(jnp.moveaxis(kernels, 0, 1).reshape(features, lanes * units), width)
+
+
+def unpack(weights: Array, lanes: int, units: int) -> Array:
+    """Packed weights, or a slot, as kernels of lanes (lanes, features, units)."""
+    if weights.shape[2] == units:
+        return weights[:lanes]
+    flat = _matrix(weights)[:, : lanes * units]
+    return jnp.moveaxis(flat.reshape(-1, lanes, units), 1, 0)
+
+
+def product(x: SparseRows, rows: Array, weights: Array, lanes: tuple[int, int] | None = None) -> Array:
     """The chosen rows times the weights.
 
     Args:
         x: All rows.
         rows: int32 (batch,): which; -1 is padding and gives zeros.
-        weights: float32 (features, columns).
+        weights: float32, a matrix or packed.
+        lanes: (lanes, units), to get each lane's product.
 
     Returns:
-        float32 (batch, columns).
+        float32 (batch, columns), or (lanes, batch, units) if `lanes` is given.
     """
-    return dense(x, rows) @ weights
+    batch = rows.shape[0]
+    columns = weights.shape[1] if weights.ndim == 2 else weights.shape[0] * weights.shape[2]
+    shape = (batch, columns) if lanes is None else (lanes[0], batch, lanes[1])
+    if native():
+        return _call("goodfit_product", shape)(*x.arrays, rows, weights)
+    out = dense(x, rows) @ _matrix(weights)
+    return out if lanes is None else jnp.moveaxis(out[:, : lanes[0] * lanes[1]].reshape(batch, *lanes), 1, 0)
 
 
-def gradient(x: SparseRows, rows: Array, grad: Array) -> Array:
-    """The gradient of the weights, (features, columns), from that of the product, `grad` (batch, columns)."""
-    return dense(x, rows).T @ grad
+def gradient(x: SparseRows, rows: Array, grad: Array, width: int | None = None) -> Array:
+    """The gradient of the weights.
+
+    Args:
+        x: All rows.
+        rows: int32 (batch,): those of the product.
+        grad: float32, the gradient of the product: (batch, columns) or (lanes, batch, units).
+        width: The width of a packed result.
+
+    Returns:
+        float32 (features, columns), or packed if `width` is given.
+    """
+    columns = grad.size // rows.shape[0]
+    if native():
+        shape = (x.features, columns) if width is None else (-(-columns // width), x.features, width)
+        return _call("goodfit_gradient", shape)(*x.arrays, rows, grad)
+    out = dense(x, rows).T @ (grad if grad.ndim == 2 else jnp.moveaxis(grad, 0, 1).reshape(-1, columns))
+    return out if width is None else _tiles(out, width)
 
 
 def update(
@@ -95,8 +145,8 @@ def update(
     Args:
         x: All rows.
         rows: int32 (batch,): those of this step.
-        grad: float32 (batch, columns): the gradient of the product.
-        weights: float32 (features, columns).
+        grad: float32, the gradient of the product: (batch, columns) or (lanes, batch, units).
+        weights: float32, a matrix or packed.
         slots: `SLOTS[rule]` arrays of the weights' shape.
         rule: One of `SLOTS`; `momentum` is SGD with momentum 0.9.
         hyper: float32 (columns,) each: `learning_rate`, `weight_decay` (decoupled), `l1` and `l2` (factors of
@@ -106,14 +156,18 @@ def update(
     Returns:
         The new weights and slots; inside `jit` with donated arguments they take the place of the old.
     """
-    c = _coefficients(rule, hyper, step)
-    g = gradient(x, rows, grad) + hyper["l1"] * jnp.sign(weights) + 2 * hyper["l2"] * weights
-    decayed = weights - weights * c["decay"]
-    new, new_slots = _rules[rule](decayed, g, slots, c)
-    active = hyper["active"] != 0
-    return jnp.where(active, new, weights), tuple(
-        jnp.where(active, n, s) for n, s in zip(new_slots, slots, strict=True)
-    )
+    c = rules.coefficients(rule, hyper, step)
+    if native():
+        new = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (weights, *slots)]
+        call = jax.ffi.ffi_call("goodfit_update", new, input_output_aliases={6 + i: i for i in range(len(new))})
+        table = jnp.stack([c[k] for k in rules.COEFFICIENTS])
+        weights, *slots_out = call(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(_NATIVE_RULES[rule]))
+        return weights, tuple(slots_out)
+    if weights.ndim == 3:
+        tiles, _, width = weights.shape
+        c = {k: jnp.pad(v, (0, tiles * width - v.size)).reshape(tiles, 1, width) for k, v in c.items()}
+        return rules.apply(rule, weights, gradient(x, rows, grad, width), slots, c)
+    return rules.apply(rule, weights, gradient(x, rows, grad), slots, c)
 
 
 def dense(x: SparseRows, rows: Array) -> Array:
@@ -131,57 +185,33 @@ def dense(x: SparseRows, rows: Array) -> Array:
     return blank.at[jnp.arange(rows.shape[0])[:, None], feature].add(values, mode="drop")
 
 
-def _nadam_products() -> np.ndarray:
-    """Nadam's running product of u_t; after 256 steps 1 - product is 1 in float32."""
-    t = np.arange(1, 257)
-    return np.cumprod((0.9 * (1 - 0.5 * 0.96**t)).astype(np.float32), dtype=np.float32)
+def native() -> bool:
+    """Whether the C++ kernels are used: they are built, wanted (`GOODFIT_NATIVE`), and JAX computes on the CPU."""
+    return settings.native_wanted() and jax.default_backend() == "cpu" and _register()
 
 
-def _coefficients(rule: str, hyper: dict[str, Array], step: Array) -> dict[str, Array]:
-    """What a rule needs besides the gradient, per column."""
-    rate = hyper["learning_rate"]
-    t = (step + 1).astype(jnp.float32)
-    c = {"decay": hyper["weight_decay"] * rate, "rate": rate}
-    if rule in ("adam", "adamw"):
-        c["rate"] = rate * jnp.sqrt(1 - jnp.float32(0.999) ** t) / (1 - jnp.float32(0.9) ** t)
-    elif rule == "nadam":
-        u, u_next = (0.9 * (1 - 0.5 * jnp.float32(0.96) ** i) for i in (t, t + 1))
-        done = jnp.asarray(_nadam_products())[jnp.minimum(step, 255)]
-        c["m"] = u_next / (1 - done * u_next)
-        c["g"] = (1 - u) / (1 - done)
-        c["v"] = 1 / (1 - jnp.float32(0.999) ** t)
-    return c
+@cache
+def _register() -> bool:
+    try:
+        from goodfit import _native
+    except ImportError:
+        return False
+    for name, capsule in _native.targets().items():
+        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+    return True
 
 
-def _sgd(w: Array, g: Array, slots: tuple, c: dict[str, Array]) -> tuple[Array, tuple]:
-    return w - g * c["rate"], ()
+def _call(name: str, shape: tuple[int, ...]) -> Any:
+    return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
-def _momentum(w: Array, g: Array, slots: tuple, c: dict[str, Array]) -> tuple[Array, tuple]:
-    m = slots[0] * 0.9 - g * c["rate"]
-    return w + m, (m,)
+def _matrix(weights: Array) -> Array:
+    """Weights as a matrix; a packed one keeps its filling."""
+    return weights if weights.ndim == 2 else jnp.moveaxis(weights, 0, 1).reshape(weights.shape[1], -1)
 
 
-def _rmsprop(w: Array, g: Array, slots: tuple, c: dict[str, Array]) -> tuple[Array, tuple]:
-    v = 0.9 * slots[0] + (1 - 0.9) * g * g
-    return w - c["rate"] * g / jnp.sqrt(v + 1e-7), (v,)
-
-
-def _adam(w: Array, g: Array, slots: tuple, c: dict[str, Array]) -> tuple[Array, tuple]:
-    m, v = slots[0] + (g - slots[0]) * (1 - 0.9), slots[1] + (g * g - slots[1]) * (1 - 0.999)
-    return w - m * c["rate"] / (jnp.sqrt(v) + 1e-7), (m, v)
-
-
-def _nadam(w: Array, g: Array, slots: tuple, c: dict[str, Array]) -> tuple[Array, tuple]:
-    m, v = slots[0] + (g - slots[0]) * (1 - 0.9), slots[1] + (g * g - slots[1]) * (1 - 0.999)
-    return w - (c["m"] * m + c["g"] * g) * c["rate"] / (jnp.sqrt(c["v"] * v) + 1e-7), (m, v)
-
-
-_rules = {
-    "sgd": _sgd,
-    "momentum": _momentum,
-    "rmsprop": _rmsprop,
-    "adam": _adam,
-    "adamw": _adam,
-    "nadam": _nadam,
-}
+def _tiles(matrix: Array, width: int) -> Array:
+    features, columns = matrix.shape
+    tiles = -(-columns // width)
+    full = jnp.pad(matrix, ((0, 0), (0, tiles * width - columns)))
+    return jnp.moveaxis(full.reshape(features, tiles, width), 1, 0)

@@ -1,0 +1,53 @@
+// The inner loops, compiled once per instruction set; `kernels()` gives the best that this CPU has.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace goodfit {
+
+// Keras's optimizers; the numbers are those of train/kernels.py. kGradient only writes the gradient.
+enum Rule : int64_t { kGradient, kSgd, kMomentum, kRmsprop, kAdam, kNadam, kRules };
+
+// Per-column numbers of a rule, rows of an array (kCoefficients, columns) that train/kernels.py fills.
+enum Coefficient { kRate, kL1, kL2, kDecay, kActive, kNadamM, kNadamG, kNadamV, kCoefficients };
+
+// Rows of a batch: row r has entries [begin[r], end[r]) of `indices` and `values` (null: all ones).
+struct RowBatch {
+  const int32_t* begin;
+  const int32_t* end;
+  const int32_t* indices;
+  const float* values;
+};
+
+// The same batch by features: feature j has entries [begin[j], begin[j + 1]) of `rows` and `values`.
+struct ColumnBatch {
+  const int32_t* begin;
+  const int32_t* rows;
+  const float* values;
+};
+
+// Columns of a matrix of weights that are worked on together: feature j starts at data + j * stride.
+struct Tile {
+  float* data;
+  ptrdiff_t stride;
+};
+
+struct Kernels {
+  const char* name;
+  // out[r * out_stride + c] = sum over the entries of row r in [first, last).
+  void (*product)(const RowBatch&, int64_t first, int64_t last, const float* weights, ptrdiff_t stride, float* out,
+                  ptrdiff_t out_stride);
+  // One optimizer step of the features [first, last); grad is (batch, width) without gaps, coefficients
+  // (kCoefficients, width); `general` says whether penalties, decay or frozen columns occur in this tile.
+  void (*update[kRules])(const ColumnBatch&, int64_t first, int64_t last, const float* grad, Tile weights, Tile slot0,
+                         Tile slot1, const float* coefficients, bool general);
+};
+
+constexpr int kWidths[] = {64, 32, 16, 8, 1};
+constexpr int kWidthCount = 5;
+
+// The kernels for tiles of kWidths[i] columns are at index i.
+const Kernels* kernels();
+
+}  // namespace goodfit

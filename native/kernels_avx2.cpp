@@ -1,0 +1,4 @@
+#define ARCH avx2
+#define NAME "avx2"
+#define REGISTER 32
+#include "kernels.inc"

@@ -1,0 +1,4 @@
+#define ARCH baseline
+#define NAME "baseline"
+#define REGISTER 16
+#include "kernels.inc"

@@ -1,0 +1,40 @@
+// Tasks on XLA's own threads.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace goodfit {
+
+// Runs work(task) for each task of [0, tasks), in any order, and returns when all are done. The caller works too, so
+// that this ends even if the pool never gets to its share.
+template <class Work>
+void parallel(xla::ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
+  struct State {
+    std::atomic<int64_t> next{0};
+    std::mutex mutex;
+    std::condition_variable all_done;
+    int64_t done = 0;
+  };
+  auto state = std::make_shared<State>();  // outlives this call in helpers that start late
+  auto help = [state, tasks, &work] {
+    int64_t finished = 0;
+    for (int64_t task; (task = state->next.fetch_add(1)) < tasks; ++finished) work(task);
+    if (finished == 0) return;
+    std::lock_guard<std::mutex> lock(state->mutex);
+    if ((state->done += finished) == tasks) state->all_done.notify_one();
+  };
+  const int64_t helpers = std::min<int64_t>(pool.num_threads(), tasks) - 1;
+  for (int64_t i = 0; i < helpers; ++i) pool.Schedule([help] { help(); });
+  help();
+  std::unique_lock<std::mutex> lock(state->mutex);
+  state->all_done.wait(lock, [&] { return state->done == tasks; });
+}
+
+}  // namespace goodfit

@@ -1,0 +1,277 @@
+// The sparse first layer as XLA custom calls: see goodfit.train.kernels for what they compute.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels.h"
+#include "parallel.h"
+#include "sparse.h"
+
+namespace ffi = xla::ffi;
+
+namespace goodfit {
+namespace {
+
+using Floats = ffi::Buffer<ffi::F32>;
+using Ints = ffi::Buffer<ffi::S32>;
+
+// A matrix of weights cut into tiles of columns. It is (features, columns), or packed: (tiles, features, width).
+struct Cut {
+  struct Piece {
+    int64_t column;     // the first
+    int kernel;         // index into kWidths
+    ptrdiff_t offset;   // of the first column of feature 0
+  };
+  std::vector<Piece> pieces;
+  ptrdiff_t stride = 0;
+  int64_t features = 0, columns = 0;
+
+  template <class Dimensions>
+  explicit Cut(const Dimensions& d) {
+    if (d.size() == 3) {
+      features = d[1], columns = d[0] * d[2], stride = d[2];
+      const int kernel = int(std::find(kWidths, kWidths + kWidthCount, d[2]) - kWidths);
+      for (int64_t t = 0; t < d[0] && kernel < kWidthCount; ++t)
+        pieces.push_back({t * d[2], kernel, t * d[1] * d[2]});
+    } else {
+      features = d[0], columns = stride = d[1];
+      for (int64_t c = 0; c < columns;)
+        for (int kernel = 0; kernel < kWidthCount; ++kernel)
+          if (c + kWidths[kernel] <= columns) {
+            pieces.push_back({c, kernel, c});
+            c += kWidths[kernel];
+            break;
+          }
+    }
+  }
+};
+
+// Where the columns of a (batch, columns) or (lanes, batch, units) array lie.
+struct Rows {
+  int64_t batch, lanes, units;
+
+  template <class Dimensions>
+  explicit Rows(const Dimensions& d)
+      : batch(d[d.size() - 2]), lanes(d.size() == 3 ? d[0] : 1), units(d[d.size() - 1]) {}
+
+  // Calls f(column in the tile, its float offset for row 0, columns that lie side by side there).
+  template <class F>
+  void segments(int64_t column, int64_t width, const F& f) const {
+    for (int64_t c = column, end = std::min(column + width, lanes * units); c < end;) {
+      const int64_t lane = c / units, unit = c % units, n = std::min(units - unit, end - c);
+      f(c - column, lane * batch * units + unit, n);
+      c += n;
+    }
+  }
+
+  // Whether a tile's columns lie side by side, and where.
+  bool whole(int64_t column, int64_t width, int64_t* offset) const {
+    if (column % units + width > units || column + width > lanes * units) return false;
+    *offset = column / units * batch * units + column % units;
+    return true;
+  }
+};
+
+// Memory of this thread that is kept for the next call.
+template <class T>
+T* scratch(int which, size_t n) {
+  thread_local std::vector<T> kept[4];
+  if (kept[which].size() < n) kept[which].resize(n);
+  return kept[which].data();
+}
+
+struct Input {
+  const int32_t *indptr, *indices, *rows;
+  const float* values;
+  int64_t count, batch;
+
+  Input(const Ints& indptr, const Ints& indices, const Floats& values, const Ints& rows)
+      : indptr(indptr.typed_data()), indices(indices.typed_data()), rows(rows.typed_data()),
+        values(values.element_count() ? values.typed_data() : nullptr), count(int64_t(indptr.element_count()) - 1),
+        batch(int64_t(rows.element_count())) {}
+
+  // The entries of each row of the batch; a padding row has none.
+  RowBatch chosen() const {
+    int32_t* begin = scratch<int32_t>(0, 2 * batch);
+    for (int64_t r = 0; r < batch; ++r) {
+      const bool there = rows[r] >= 0 && rows[r] < count;
+      begin[r] = there ? indptr[rows[r]] : 0;
+      begin[batch + r] = there ? indptr[rows[r] + 1] : 0;
+    }
+    return {begin, begin + batch, indices, values};
+  }
+};
+
+// The batch by features: a counting sort, each of its parts over some rows, stable, so that any number of parts
+// gives the same order.
+ColumnBatch transpose(ffi::ThreadPool& pool, const RowBatch& x, int64_t batch, int64_t features) {
+  int64_t entries = 0;
+  for (int64_t r = 0; r < batch; ++r) entries += x.end[r] - x.begin[r];
+  const int64_t parts = std::max<int64_t>(1, std::min({pool.num_threads(), entries / 8192, int64_t{16}}));
+  int32_t* counts = scratch<int32_t>(1, parts * features);
+  int32_t* begin = scratch<int32_t>(2, features + 1);
+  int32_t* rows = scratch<int32_t>(3, entries);
+  float* values = x.values ? scratch<float>(0, entries) : nullptr;
+  const auto first = [&](int64_t part) { return batch * part / parts; };
+  parallel(pool, parts, [&](int64_t part) {
+    int32_t* count = counts + part * features;
+    std::memset(count, 0, features * sizeof(int32_t));
+    for (int64_t r = first(part); r < first(part + 1); ++r)
+      for (int32_t k = x.begin[r]; k < x.end[r]; ++k) ++count[x.indices[k]];
+  });
+  int32_t at = 0;
+  for (int64_t j = 0; j < features; ++j) {
+    begin[j] = at;
+    for (int64_t part = 0; part < parts; ++part) at += std::exchange(counts[part * features + j], at);
+  }
+  begin[features] = at;
+  parallel(pool, parts, [&](int64_t part) {
+    int32_t* next = counts + part * features;
+    for (int64_t r = first(part); r < first(part + 1); ++r)
+      for (int32_t k = x.begin[r]; k < x.end[r]; ++k) {
+        const int32_t to = next[x.indices[k]]++;
+        rows[to] = int32_t(r);
+        if (values) values[to] = x.values[k];
+      }
+  });
+  return {begin, rows, values};
+}
+
+ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(std::string("goodfit kernels: ") + what); }
+
+ffi::Error product(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats weights,
+                   ffi::Result<Floats> out) {
+  const Input input(indptr, indices, values, rows);
+  const Cut cut(weights.dimensions());
+  const Rows place(out->dimensions());
+  if (place.batch != input.batch || place.lanes * place.units > cut.columns) return wrong("shapes do not fit");
+  const RowBatch x = input.chosen();
+  const int64_t tiles = int64_t(cut.pieces.size());
+  if (tiles == 0 || input.batch == 0) return ffi::Error::Success();
+  const int64_t parts = std::clamp<int64_t>(4 * pool.num_threads() / tiles, 1, (input.batch + 63) / 64);
+  parallel(pool, tiles * parts, [&](int64_t task) {
+    const Cut::Piece piece = cut.pieces[task / parts];
+    const int64_t part = task % parts, width = kWidths[piece.kernel];
+    const int64_t first = input.batch * part / parts, last = input.batch * (part + 1) / parts;
+    const float* w = weights.typed_data() + piece.offset;
+    const auto kernel = kernels()[piece.kernel].product;
+    int64_t offset;
+    if (place.whole(piece.column, width, &offset))
+      return kernel(x, first, last, w, cut.stride, out->typed_data() + offset, place.units);
+    float* block = scratch<float>(1, (last - first) * width);
+    kernel(x, first, last, w, cut.stride, block - first * width, width);
+    place.segments(piece.column, width, [&](int64_t column, int64_t to, int64_t n) {
+      for (int64_t r = first; r < last; ++r)
+        std::memcpy(out->typed_data() + to + r * place.units, block + (r - first) * width + column, n * sizeof(float));
+    });
+  });
+  return ffi::Error::Success();
+}
+
+// Gradient and optimizer step; `out` holds the weights and slots in place (or the gradient alone).
+ffi::Error step(ffi::ThreadPool& pool, const Input& input, const Floats& grad, const float* coefficients, int64_t rule,
+                const Cut& cut, float* weights, float* slot0, float* slot1) {
+  const Rows place(grad.dimensions());
+  const int64_t columns = place.lanes * place.units;
+  if (place.batch != input.batch || columns > cut.columns) return wrong("shapes do not fit");
+  const int64_t tiles = int64_t(cut.pieces.size());
+  if (tiles == 0 || cut.features == 0) return ffi::Error::Success();
+  const RowBatch chosen = input.chosen();
+  const ColumnBatch x = transpose(pool, chosen, input.batch, cut.features);
+  const int64_t parts = std::clamp<int64_t>(4 * pool.num_threads() / tiles, 1, (cut.features + 255) / 256);
+  // Parts of equal work: a feature costs about as much as three entries.
+  const auto first = [&](int64_t part) {
+    const int64_t all = x.begin[cut.features] + 3 * cut.features;
+    int64_t low = 0, high = cut.features;
+    while (low < high) {
+      const int64_t mid = (low + high) / 2;
+      if ((x.begin[mid] + 3 * mid) * parts < all * part) low = mid + 1;
+      else high = mid;
+    }
+    return part == parts ? cut.features : low;
+  };
+  parallel(pool, tiles * parts, [&](int64_t task) {
+    const Cut::Piece piece = cut.pieces[task / parts];
+    const int64_t part = task % parts, width = kWidths[piece.kernel];
+    float local[kCoefficients * 64] = {};
+    bool general = false, active = rule == kGradient;
+    if (coefficients) {
+      for (int64_t c = 0; c < std::min<int64_t>(width, columns - piece.column); ++c) {
+        for (int i = 0; i < kCoefficients; ++i) local[i * width + c] = coefficients[i * columns + piece.column + c];
+        const auto is = [&](Coefficient i) { return local[i * width + c] != 0; };
+        active |= is(kActive);
+        general |= is(kL1) || is(kL2) || is(kDecay) || !is(kActive);
+      }
+      general |= piece.column + width > columns;
+    }
+    if (!active) return;
+    const float* g;
+    int64_t offset;
+    if (place.units == width && place.whole(piece.column, width, &offset)) {
+      g = grad.typed_data() + offset;
+    } else {
+      float* block = scratch<float>(1, input.batch * width);
+      if (piece.column + width > columns) std::memset(block, 0, input.batch * width * sizeof(float));
+      place.segments(piece.column, width, [&](int64_t column, int64_t from, int64_t n) {
+        for (int64_t r = 0; r < input.batch; ++r)
+          std::memcpy(block + r * width + column, grad.typed_data() + from + r * place.units, n * sizeof(float));
+      });
+      g = block;
+    }
+    const auto tile = [&](float* data) { return Tile{data ? data + piece.offset : nullptr, data ? cut.stride : 0}; };
+    kernels()[piece.kernel].update[rule](x, first(part), first(part + 1), g, tile(weights), tile(slot0), tile(slot1),
+                                         local, general);
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error gradient(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats grad,
+                    ffi::Result<Floats> out) {
+  return step(pool, Input(indptr, indices, values, rows), grad, nullptr, kGradient, Cut(out->dimensions()),
+              out->typed_data(), nullptr, nullptr);
+}
+
+// XLA lets weights and slots share their buffers with the results; where it did not, they are copied first.
+ffi::Error update(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats grad,
+                  Floats coefficients, ffi::RemainingArgs old, ffi::RemainingRets out, int64_t rule) {
+  float* data[3] = {};
+  if (rule <= kGradient || rule >= kRules || out.size() < 1 || out.size() > 3 || old.size() != out.size())
+    return wrong("no such rule");
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto from = old.get<Floats>(i);
+    auto to = out.get<Floats>(i);
+    if (!from || !to || from->element_count() != (*to)->element_count()) return wrong("shapes do not fit");
+    data[i] = (*to)->typed_data();
+    if (data[i] != from->typed_data()) std::memcpy(data[i], from->typed_data(), from->size_bytes());
+  }
+  const Cut cut(out.get<Floats>(0).value()->dimensions());
+  return step(pool, Input(indptr, indices, values, rows), grad, coefficients.typed_data(), rule, cut, data[0], data[1],
+              data[2]);
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_product, product,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Floats>()
+                                  .Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_gradient, gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Floats>()
+                                  .Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_update, update,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Floats>().Arg<Floats>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<int64_t>("rule"));
+
+}  // namespace goodfit

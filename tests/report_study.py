@@ -186,6 +186,7 @@ def build(
         "variants": told,
         "chosen": {
             "variant": chosen, "epochs": 8,
+            "recipe": RECIPE | {k: d[1] for k, d in TREATMENTS[chosen][4].items()} | {"epochs": 8},
             "reason": "the simplest recipe within one standard error of the best",
             "epochs_reason": "the earliest epoch within one standard error of the lowest mean validation loss",
         },

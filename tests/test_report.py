@@ -345,6 +345,8 @@ def test_all_that_a_study_says_stands_in_the_page(pages, studies):
         assert numbers.accuracy(v["metrics"]["val_accuracy"]["mean"]) in text
     for c in [v["comparison"] for v in study["variants"][1:]] + [study["fresh"]["comparison"]]:
         assert f"{numbers.points(c['effect'])} {numbers.interval(c['low'], c['high'], numbers.points)}" in text
+    assert "dropout 0 0.5 epochs 20 8" in text
+    assert f"base, 20 epochs {numbers.accuracy(test['base']['accuracy'])}" in text
     assert "Overfitting" in text
     assert "rise 0." in text
 

@@ -103,5 +103,5 @@ def draw(data: Intervals, colours: Mapping[str, palette.Colour], chosen: str, te
 def _label(row: Interval, chosen: str, texts: Texts) -> str:
     name = style.plain(row.name, most=28)
     if row.fresh:
-        return f"<b>{name}</b>, {style.plain(texts('forest.fresh'))} "
+        return f"<b>{name}</b><br>{style.plain(texts('forest.fresh'))} "
     return f"<b>{name}</b> " if row.name == chosen else f"{name} "

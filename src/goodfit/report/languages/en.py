@@ -66,7 +66,7 @@ MESSAGES = {
     "measure.train_accuracy": "training accuracy",
     "hover.runs": "runs",
     "axis.epoch": "epoch",
-    "axis.points": "points of validation accuracy",
+    "axis.points": "points of accuracy",
     "mark.chosen": "chosen: epoch {epoch}",
     "mark.finding": "{finding} from epoch {epoch}",
     # Comparison
@@ -163,8 +163,9 @@ MESSAGES = {
     "errors.more": "more",
     # Recipe
     "recipe.title": "The recipe",
-    "recipe.unchanged": "Base was chosen: nothing needs to change.",
-    "recipe.caption": "What {other} changes.",
+    "recipe.unchanged": "The base network was chosen as it is: nothing needs to change.",
+    "recipe.caption": "What is changed in the network that was chosen.",
+    "recipe.chosen": "chosen",
     "recipe.field": "Field",
     "recipe.changes": "Changes to base",
     "recipe.variants": "What every variant changes",

@@ -66,7 +66,7 @@ MESSAGES = {
     "measure.train_accuracy": "exactitud de entrenamiento",
     "hover.runs": "ejecuciones",
     "axis.epoch": "época",
-    "axis.points": "puntos de exactitud de validación",
+    "axis.points": "puntos de exactitud",
     "mark.chosen": "elegida: época {epoch}",
     "mark.finding": "{finding} desde la época {epoch}",
     # Comparación
@@ -165,8 +165,9 @@ MESSAGES = {
     "errors.more": "más",
     # Receta
     "recipe.title": "La receta",
-    "recipe.unchanged": "Se eligió la base: no hay que cambiar nada.",
-    "recipe.caption": "Lo que cambia {other}.",
+    "recipe.unchanged": "Se eligió la red base tal como es: no hay que cambiar nada.",
+    "recipe.caption": "Lo que cambia en la red elegida.",
+    "recipe.chosen": "elegida",
     "recipe.field": "Campo",
     "recipe.changes": "Cambios respecto a la base",
     "recipe.variants": "Lo que cambia cada variante",

@@ -32,11 +32,20 @@ def render(build: Build) -> str:
 
 def _result(build: Build, test: dict[str, Any]) -> str:
     source, texts = build.source, build.texts
-    rows: list[list[str]] = []
-    for name, r in ((source.chosen or texts("verdict.chosen"), test), (source.base, test.get("base") or {})):
-        if numbers.known(r.get("accuracy")) and (not rows or name != source.chosen):
-            between = numbers.interval(r.get("low"), r.get("high"))
-            rows.append([esc(name), numbers.accuracy(r["accuracy"]), between, numbers.loss(r.get("loss"))])
+    chosen, base = build.study.get("chosen") or {}, source.variant(source.base).get("recipe") or {}
+    results = [(source.chosen or texts("verdict.chosen"), chosen.get("epochs"), test)]
+    if not base or chosen.get("recipe") != base:  # base and chosen may be one and the same
+        results.append((source.base, base.get("epochs"), test.get("base") or {}))
+    rows = [
+        [
+            esc(name if not numbers.known(epochs) else f"{name}, {texts.many('epochs', epochs)}"),
+            numbers.accuracy(r["accuracy"]),
+            numbers.interval(r.get("low"), r.get("high")),
+            numbers.loss(r.get("loss")),
+        ]
+        for name, epochs, r in results
+        if numbers.known(r.get("accuracy"))
+    ]
     if not rows:
         return ""
     caption = texts("test.caption")

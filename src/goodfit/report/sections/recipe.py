@@ -9,21 +9,20 @@ from goodfit.report.sections import Build
 
 
 def render(build: Build) -> str:
-    """The difference between base and the chosen recipe; all variants' changes; both recipes in full."""
+    """What the chosen network changes in base; all variants' changes; both recipes in full."""
     source, texts = build.source, build.texts
-    base, other = source.variant(source.base), source.variant(source.rival)
-    if not base.get("recipe") and not other.get("diff"):
-        return ""
-    diff = {k: d for k, d in (other.get("diff") or {}).items() if isinstance(d, list) and len(d) == 2}
+    base = source.variant(source.base).get("recipe") or {}
+    final = (build.study.get("chosen") or {}).get("recipe") or source.variant(source.chosen).get("recipe") or {}
     parts = []
-    if source.chosen == source.base:
-        parts.append(paragraph(texts("recipe.unchanged")))
-    if diff:
-        head = [texts("recipe.field"), source.base, source.rival]
-        rows = [[_field(k), _value(build, a), _value(build, b)] for k, (a, b) in diff.items()]
-        parts.append(table(head, rows, texts("recipe.caption", other=source.rival), words=(0, 1, 2)))
+    if base and final:
+        changed = [k for k in dict.fromkeys((*base, *final)) if base.get(k) != final.get(k)]
+        rows = [[_field(k), _value(build, base.get(k)), _value(build, final.get(k))] for k in changed]
+        head = [texts("recipe.field"), source.base, texts("recipe.chosen")]
+        parts.append(
+            table(head, rows, texts("recipe.caption"), words=range(3)) if rows else paragraph(texts("recipe.unchanged"))
+        )
     parts.append(details(texts("recipe.variants"), _variants(build)))
-    parts.append(details(texts("recipe.full"), _full(build, base, other)))
+    parts.append(details(texts("recipe.full"), _full(build, {source.base: base, texts("recipe.chosen"): final})))
     return section("recipe", texts("recipe.title"), *parts)
 
 
@@ -40,13 +39,13 @@ def _variants(build: Build) -> str:
     return table(head, rows, build.texts("recipe.variants_caption"), words=(0, 1)) if rows else ""
 
 
-def _full(build: Build, base: dict[str, Any], other: dict[str, Any]) -> str:
-    columns = [v for v in (base, other) if v.get("recipe")]
+def _full(build: Build, recipes: dict[str, dict[str, Any]]) -> str:
+    columns = {name: recipe for name, recipe in recipes.items() if recipe}
     if not columns:
         return ""
-    fields = list(dict.fromkeys(k for v in columns for k in v["recipe"]))
-    rows = [[_field(k), *(_value(build, v["recipe"].get(k)) for v in columns)] for k in fields]
-    head = [build.texts("recipe.field"), *(v["name"] for v in columns)]
+    fields = list(dict.fromkeys(k for recipe in columns.values() for k in recipe))
+    rows = [[_field(k), *(_value(build, recipe.get(k)) for recipe in columns.values())] for k in fields]
+    head = [build.texts("recipe.field"), *columns]
     return table(head, rows, build.texts("recipe.full_caption"), words=range(len(head)))
 
 

@@ -75,7 +75,7 @@ def test_at_chance_is_underfitting():
 def test_below_a_linear_model_is_underfitting():
     t = np.arange(12)
     h = {"loss": 0.55 + 0.14 * 0.5**t, "accuracy": 0.7 - 0.1 * 0.5**t, "val_loss": 0.56 + 0.13 * 0.5**t}
-    assert codes(h) == []
+    assert status(curves(h)) == "healthy"  # it may be all that the data allow
     assert codes(h, linear=0.85, majority=0.5) == [("underfitting", "warning")]
 
 

@@ -19,6 +19,7 @@ class Context:
         batch_size: Rows of a step.
         epochs: Epochs that were asked for.
         patience: Patience of early stopping with the best weights kept; None where training never stops.
+        keeps_last: Whether early stopping kept the weights of the last epoch rather than of the best.
         regularised: Whether `loss` and `val_loss` hold a penalty on the weights.
         rows: Training rows.
         validation_rows: Validation rows.
@@ -31,6 +32,7 @@ class Context:
     batch_size: int | None = None
     epochs: int | None = None
     patience: int | None = None
+    keeps_last: bool | None = None
     regularised: bool | None = None
     rows: int | None = None
     validation_rows: int | None = None

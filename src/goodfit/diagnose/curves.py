@@ -6,15 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from goodfit.diagnose.context import Context
-from goodfit.diagnose.finding import SEVERITIES, Finding
+from goodfit.diagnose.finding import CODES, SEVERITIES, Finding
 from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.view import View
 from goodfit.history import History
 
 EXPLAINS: dict[str, tuple[str, ...]] = {
-    "diverged": ("underfitting", "overfitting", "too_few_epochs", "too_many_epochs"),
-    "underfitting": ("too_few_epochs", "too_many_epochs"),
-    "overfitting": ("too_few_epochs",),
+    "diverged": tuple(c for c in CODES if c != "diverged"),
+    "learning_rate_too_high": (
+        "underfitting",
+        "overfitting",
+        "oscillation",
+        "plateau",
+        "too_few_epochs",
+        "too_many_epochs",
+        "noisy_validation",
+    ),
+    "learning_rate_too_low": ("underfitting", "plateau", "too_few_epochs", "noisy_validation"),
+    "underfitting": ("plateau", "too_few_epochs", "too_many_epochs", "noisy_validation"),
+    "overfitting": ("too_few_epochs", "noisy_validation", "plateau"),
+    "oscillation": ("noisy_validation", "too_few_epochs"),
 }
 """What a cause explains: where it is found above `info`, these are its consequences and are not told again."""
 

@@ -4,11 +4,11 @@
 beside it. None was chosen by looking at a set that judges the result.
 """
 
-RISE_SHARE = 0.05
+RISE_SHARE = 0.053
 """Overfitting: rise of the validation loss as a share of what it had come down by. Fitted
 (OverfitGuard's 419 curves)."""
 
-RISE_RELATIVE = 0.035
+RISE_RELATIVE = 0.03
 """Overfitting: the same rise as a share of the lowest validation loss. Fitted
 (OverfitGuard's 419 curves)."""
 
@@ -20,8 +20,16 @@ STILL_FALLING = 0.02
 """Overfitting: the training loss has to fall by this share after the best epoch. Chosen."""
 
 WORTH_MORE_EPOCHS = 0.10
-"""Too few epochs: share of the loss that as many epochs again should take off. Chosen: below it the accuracy of a
+"""Too few epochs: share of the loss that as many epochs again (ten at least) should take off.
+Chosen: below it the accuracy of a
 classifier hardly moves."""
+
+WORTH_POINTS = 0.02
+"""Too few epochs: points of accuracy that these epochs should bring. Chosen: twice the practical zone within
+which variants count as equal."""
+
+WORTH_ERRORS = 0.2
+"""Too few epochs: or this share of the errors (and half a point). Chosen: near 100 % points stop meaning much."""
 
 CHANCE = 0.02
 """Underfitting: a training accuracy within this of always answering the commonest class has learned nothing. Chosen."""
@@ -38,3 +46,44 @@ than the noise of a validation set of 1,000 rows."""
 
 FALLEN_BACK = 0.3
 """Diverged: share of its gain that the training loss has lost again at the end. Chosen; 1 is back at the start."""
+
+THROWN_OFF = 2.0
+"""Learning rate too high: training loss against the highest that its accuracy explains. Chosen: a network that has
+only lost its confidence cannot pass 1."""
+
+FIRST_THROWN_OFF = 10.0
+"""Learning rate too high: the same of the first epoch's running loss alone, where little was learned
+after it. Chosen."""
+
+EPOCHS_TO_HALVE = 50
+"""Learning rate too low: epochs it would take to halve the loss at its pace. Chosen: beyond what anyone waits for."""
+
+STRAIGHT = 0.5
+"""Learning rate too low: steps of the last third against those of the first. Chosen: a network that converges has
+taken far smaller steps by then."""
+
+UNMOVED = 0.1
+"""Learning rate too low: a loss that is above chance and came down by less than this share of itself. Chosen: the
+output's bias alone, at a usual rate, brings it to chance within an epoch."""
+
+LOST_POINTS = 0.5
+"""Diverged: share of the training accuracy's gain that is lost again at the end. Chosen."""
+
+SWING_POINTS = 0.03
+"""Oscillation: size of a swing of the training accuracy. From the literature on seeded faults."""
+
+SWING = 0.1
+"""Oscillation: size of a swing as a share of the loss's fall. Chosen."""
+
+SWING_SHARE = 0.2
+"""Oscillation: share of epochs with such a swing. Chosen: as in the literature on seeded faults."""
+
+FLAT = 0.05
+"""Plateau: share of the fall that may come after it. Chosen."""
+
+NOISY = 0.15
+"""Noisy validation: wobble of one epoch as a share of the fall. Chosen: the best of ten epochs is then off by more
+than a fifth of all that was learned."""
+
+NOISY_TO_TRAIN = 3.0
+"""Noisy validation: wobble against that of the running training loss. Chosen."""

@@ -9,7 +9,7 @@ import numpy as np
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import FALLEN_BACK, SURE
+from goodfit.diagnose.thresholds import FALLEN_BACK, LOST_POINTS, SURE
 from goodfit.diagnose.view import View
 
 
@@ -36,12 +36,12 @@ class Diverged(Rule):
         back = float(min(x[-2:])) - float(x[low])
         gained = top - float(x[low])
         if low >= len(x) - 2 or back <= 0:
-            return None
+            return self._forgot(view)
         share = back / gained if gained > 0 else math.inf
         sure = back / train.noise if train.noise > 0 else math.inf
         strength = min(share / FALLEN_BACK, sure / SURE, back / abs(x[low]) / FALLEN_BACK if x[low] else math.inf)
         if strength < 1:
-            return None
+            return self._forgot(view)
         return Finding(
             code=self.code,
             severity="error" if share >= 1 else "warning",
@@ -58,6 +58,29 @@ class Diverged(Rule):
                 "last": number(float(x[-1])),
                 "lost_share": number(min(share, 1e6)),
             },
+            remedies=("lower_learning_rate", "batch_normalization"),
+        )
+
+    def _forgot(self, view: View) -> Finding | None:
+        """The finding for a training accuracy that is lost again, however high the loss once was."""
+        score = view.train_metric
+        if score is None or "acc" not in score.key:
+            return None
+        x = score.mean[np.isfinite(score.mean)]
+        top = int(np.argmax(x))
+        lost, gained = float(x[top] - max(x[-2:])), float(x[top] - x[0])
+        if top >= len(x) - 2 or gained < 0.1 or lost < LOST_POINTS * gained:
+            return None
+        return Finding(
+            code=self.code,
+            severity="error" if lost >= 0.8 * gained else "warning",
+            epoch=top + 2,
+            confidence=confidence(lost / gained / LOST_POINTS),
+            message=(
+                f"Diverged from epoch {top + 2}: {score.key} fell from {x[top]:.3g} at epoch {top + 1} to {x[-1]:.3g} "
+                f"(it began at {x[0]:.3g})."
+            ),
+            evidence={"best_epoch": top + 1, "highest": number(float(x[top])), "last": number(float(x[-1]))},
             remedies=("lower_learning_rate", "batch_normalization"),
         )
 

@@ -16,7 +16,7 @@ def rise(view: View) -> dict[str, float]:
 
     Returns:
         `rise` in the loss's own unit, `share` of what it had come down by, `relative` to the lowest loss, `sure` in
-        standard errors.
+        standard errors, `after` the number of epochs since the lowest.
     """
     val = view.val
     assert val is not None
@@ -28,12 +28,29 @@ def rise(view: View) -> dict[str, float]:
         "share": size / gained if gained > 0 else math.inf,
         "relative": size / abs(val.at_best) if val.at_best else math.inf,
         "sure": size / error if error > 0 else math.inf,
+        "after": end - val.best,
     }
 
 
-def strength(shares: dict[str, float]) -> float:
-    """How many times the rise passes every threshold; 1 is the border of overfitting."""
-    return min(shares["share"] / RISE_SHARE, shares["relative"] / RISE_RELATIVE)
+def strength(shares: dict[str, float], share: float = RISE_SHARE, relative: float = RISE_RELATIVE) -> float:
+    """How many times a rise passes every threshold; 1 is the border.
+
+    Args:
+        shares: What `rise` says.
+        share: Threshold of the rise as a share of the fall before it.
+        relative: Threshold of the rise relative to the lowest loss.
+    """
+    # Two epochs after the best are the least that can show a rise; one alone is a wobble.
+    return min(shares["share"] / share, shares["relative"] / relative, shares["sure"] / SURE, shares["after"] / 2)
+
+
+def still_learning(view: View) -> bool:
+    """Whether the training loss fell by `STILL_FALLING` after the best epoch."""
+    train, val = view.train, view.val
+    assert train is not None
+    assert val is not None
+    at_best = float(train.smooth[val.best])
+    return at_best - train.last >= STILL_FALLING * abs(at_best)
 
 
 class Overfitting(Rule):
@@ -50,14 +67,10 @@ class Overfitting(Rule):
         shares = rise(view)
         if shares["rise"] <= 0:
             return None
-        best, after = val.best, len(val.mean) - 1 - val.best
-        learned = float(train.smooth[best]) - train.last
-        falling = learned >= STILL_FALLING * abs(float(train.smooth[best]))
-        # Two epochs after the best are the least that can show a rise; one alone is a wobble.
-        sure = min(strength(shares), shares["sure"] / SURE, after / 2)
-        if sure < 0.5 or not falling:
+        best, sure = val.best, strength(shares)
+        if sure < 0.5 or not still_learning(view):
             return None
-        grave = sure >= 1 and after >= 2 and context.patience is None
+        grave = sure >= 1 and context.patience is None
         metrics = {c.key: number(c.last) for c in (view.train_metric, view.val_metric) if c is not None}
         stopped = " Early stopping had ended the training there." if context.patience is not None else ""
         return Finding(

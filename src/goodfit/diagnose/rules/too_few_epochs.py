@@ -10,31 +10,39 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import Array
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import SURE, WORTH_MORE_EPOCHS
+from goodfit.diagnose.thresholds import SURE, WORTH_ERRORS, WORTH_MORE_EPOCHS, WORTH_POINTS
 from goodfit.diagnose.view import View
 
 
-def expected_gain(trend: Array) -> tuple[float, float]:
-    """What as many epochs again should take off a loss, if its steps go on shrinking as they did.
+def expected_gain(trend: Array) -> float:
+    """What as many epochs again, or ten, should take off a loss, if its steps go on shrinking as they did.
 
-    The improvement of the last third, set against that of the third before, gives the factor `r` by which steps
-    shrink from epoch to epoch; the gain is the geometric sum `step * (r + r^2 + ... + r^n)`.
+    The factor `r` by which steps shrink is the least-squares slope of each step on the one before (through the
+    origin, at most 1), over the last two thirds of the run from nine epochs on; the gain is the geometric sum
+    `step * (r + ... + r^max(n, 10))`, where `step` is the mean of the last third's steps brought to the run's end.
 
     Args:
         trend: A loss's moving average, shape `(n,)`, n >= 3.
 
     Returns:
-        The gain in the loss's own unit (0 where it no longer falls) and `r`.
+        The gain in the loss's own unit, 0 where it no longer falls.
     """
     n = len(trend)
     third = max(1, n // 3)
-    late = float(trend[-1 - third] - trend[-1])
-    early = float(trend[-1 - 2 * third] - trend[-1 - third])
-    if late <= 0:
-        return 0.0, 0.0
-    shrink = min(1.0, (late / early) ** (1 / third)) if early > 0 else 1.0
-    step = late / third * shrink ** ((third - 1) / 2)
-    return step * float(np.sum(shrink ** np.arange(1, n + 1))), shrink
+    steps = -np.diff(trend)
+    late = float(np.mean(steps[-third:]))
+    recent = steps[third:] if n >= 9 else steps
+    before = float(np.sum(recent[:-1] ** 2))
+    if late <= 0 or before == 0:
+        return 0.0
+    shrink = min(1.0, max(0.0, float(np.sum(recent[:-1] * recent[1:])) / before))
+    return late * shrink ** ((third - 1) / 2) * float(np.sum(shrink ** np.arange(1, max(n, 10) + 1)))
+
+
+def falls(curve: Array) -> int:
+    """How many steps at the end of a loss go down without a break."""
+    up = np.flatnonzero(np.diff(curve) >= 0)
+    return len(curve) - 1 - (int(up[-1]) + 1 if len(up) else 0)
 
 
 class TooFewEpochs(Rule):
@@ -53,21 +61,22 @@ class TooFewEpochs(Rule):
         ):
             return None
         third = max(1, n // 3)
-        gain, _ = expected_gain(curve.smooth)
+        gain = expected_gain(curve.smooth)
         change, error = curve.change(n - 1 - third, n - 1)
         worth = gain / abs(curve.last) if curve.last else 0.0
         surely = -change / error if error > 0 else math.inf
-        sure = min(worth / WORTH_MORE_EPOCHS, surely / SURE)
+        # Three falls in a row happen to a flat noisy curve in 1 of 24; a few points can say no more.
+        sure = min(worth / WORTH_MORE_EPOCHS, max(surely / SURE, falls(curve.mean) / 3))
         if curve.best < n - 1 - third or sure < 0.5:
             return None
         # A schedule that has run its rate down has come to its end: more epochs need another schedule.
         rate = view.rate.mean[np.isfinite(view.rate.mean)] if view.rate else np.ones(1)
         done = bool(rate[-1] < 0.1 * rate.max())
         metric = view.val_metric if view.val else view.train_metric
-        better = True
-        if metric is not None and len(metric.mean) == n:
-            gained, _ = metric.change(n - 1 - third, n - 1)
-            better = gained > 0 if metric.higher else gained < 0
+        points, accuracy = None, 0.0
+        if metric is not None and "acc" in metric.key and np.isfinite(metric.smooth).all():
+            points, accuracy = expected_gain(1 - metric.smooth), metric.last
+        better = points is None or points >= WORTH_POINTS or points >= max(WORTH_ERRORS * (1 - accuracy), 0.005)
         return Finding(
             code=self.code,
             severity="warning" if sure >= 1 and better and not done else "info",
@@ -75,7 +84,7 @@ class TooFewEpochs(Rule):
             confidence=confidence(sure if better else sure / 2),
             message=(
                 f"{curve.key} was still falling after {n} epochs ({-change:.3g} in the last {third}); "
-                f"as many again should lower it by about {worth:.0%}."
+                f"{max(n, 10)} more should lower it by about {worth:.0%}."
             ),
             evidence={
                 "epochs": n,
@@ -84,6 +93,7 @@ class TooFewEpochs(Rule):
                 "over_epochs": third,
                 "expected_gain": number(worth),
                 "standard_errors": number(min(surely, 1e6)),
+                **({} if points is None else {"expected_accuracy_gain": number(points)}),
             },
             remedies=("more_epochs", "higher_learning_rate"),
         )

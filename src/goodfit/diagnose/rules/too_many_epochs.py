@@ -6,7 +6,6 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.rules.overfitting import rise, strength
-from goodfit.diagnose.thresholds import SURE
 from goodfit.diagnose.view import View
 
 
@@ -21,9 +20,9 @@ class TooManyEpochs(Rule):
         val = view.val
         assert val is not None
         best, epochs = val.best, len(val.mean)
-        after = epochs - 1 - best
         shares = rise(view)
-        sure = min(strength(shares), shares["sure"] / SURE, after / 2) if shares["rise"] > 0 else 0.0
+        after = epochs - 1 - best
+        sure = strength(shares) if shares["rise"] > 0 else 0.0
         rising = sure >= 1
         if context.patience is not None or not (rising or (after >= 4 and best + 1 <= epochs / 2)):
             return None

@@ -1,0 +1,76 @@
+"""Learning rate too high: the first steps throw the loss far off, and there it stays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from goodfit.diagnose.context import Context
+from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.rules.base import Rule, confidence, number
+from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FITS, THROWN_OFF
+from goodfit.diagnose.view import View
+
+
+def chance_loss(accuracy: float, classes: int | None) -> float:
+    """The highest cross-entropy that an honest network of this accuracy can have.
+
+    Args:
+        accuracy: Its accuracy, 0 to 1.
+        classes: Number of classes; where unknown as many as make this accuracy the one of chance, at least 2.
+
+    Returns:
+        The cross-entropy of giving every row's likeliest class the probability `accuracy` and the others equal shares.
+    """
+    a = min(max(accuracy, 1e-6), 1 - 1e-6)
+    others = max(1, (classes or max(2, round(1 / a))) - 1)
+    return -a * math.log(a) - (1 - a) * math.log((1 - a) / others)
+
+
+class LearningRateTooHigh(Rule):
+    """The network is surely wrong rather than unsure: its loss is far above that of answering by chance."""
+
+    code = "learning_rate_too_high"
+    needs = ("train", "train_metric")
+
+    def check(self, view: View, context: Context) -> Finding | None:
+        """A cross-entropy `THROWN_OFF` times what the training accuracy explains, that does not come down."""
+        train, score = view.train, view.train_metric
+        assert train is not None
+        assert score is not None
+        if "acc" not in score.key:
+            return None
+        accuracy = float(np.clip(score.last, 0, 1))
+        honest = chance_loss(accuracy, context.classes)
+        floor = max(context.majority or 0.0, 1 / context.classes if context.classes else 0.0)
+        off = train.last / honest
+        running = view.running or train
+        first = running.first / chance_loss(score.first, context.classes)
+        # Whoever is right most of the time has learned, however sure it is where it errs.
+        learned = accuracy >= FITS or (accuracy > max(floor, 1 / max(2, round(1 / max(accuracy, 0.01)))) + 10 * CHANCE)
+        sure = max(off / THROWN_OFF, first / FIRST_THROWN_OFF)
+        if sure < 1 or learned:
+            return None
+        stays = (
+            f" is {train.last:.3g}" if off >= THROWN_OFF else f" began at {running.first:.3g} and is {train.last:.3g}"
+        )
+        return Finding(
+            code=self.code,
+            severity="error" if off >= THROWN_OFF else "warning",
+            epoch=1,
+            confidence=confidence(sure if off >= THROWN_OFF else min(sure, 1.5)),
+            message=(
+                f"The first steps threw the network far off: {train.key}{stays} at an accuracy of "
+                f"{accuracy:.2f}, where a network that is merely unsure has {honest:.2g}. The learning rate is too "
+                "high, or the inputs are not scaled."
+            ),
+            evidence={
+                "train_last": number(train.last),
+                "chance_loss": number(honest),
+                "times": number(off),
+                "times_first": number(first),
+                score.key: number(accuracy),
+            },
+            remedies=("lower_learning_rate", "batch_normalization"),
+        )

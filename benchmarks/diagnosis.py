@@ -1,0 +1,252 @@
+"""How right the diagnosis of curves is: hits on the sick, alarms on the healthy, the right cause first.
+
+    python benchmarks/diagnosis.py [--fit] [--out benchmarks/out/diagnosis.json]
+
+`GOODFIT_CURVES` names a folder with `overfitguard-fitting/`, `seeded-faults-mnist.jsonl` and `paired-programs.jsonl`.
+Runs made by goodfit itself are read from `benchmarks/out/labelled-runs.jsonl` where that file is there: a line a
+history, `{"group": data set, "half": "fit" | "judge", "truth": code or "healthy", "curves": {...}, "context": {...}}`.
+
+`--fit` fits the thresholds of the overfitting rule on the fitting set and prints them; they are written into
+`goodfit/diagnose/thresholds.py` by hand. Sets marked *judging* are never fitted on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goodfit import logs
+from goodfit.diagnose import Context, curves
+from goodfit.diagnose.rules.overfitting import Overfitting, rise, still_learning, strength
+from goodfit.diagnose.view import View
+from goodfit.history import History
+
+HERE = Path(__file__).parent
+SEEDED = {
+    "lr_1e": {"learning_rate_too_low"},
+    "lr_": {"learning_rate_too_high", "diverged"},
+    "epoch_": {"too_few_epochs"},
+}
+"""What a seeded fault's name calls for; other faults of that set have no code of their own on curves."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A history and what is wrong with it by construction: the codes that name it, none for a healthy one."""
+
+    group: str
+    truth: frozenset[str]
+    history: History
+    context: Context = field(default_factory=Context)
+
+
+def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    if of == 0:
+        return 0.0, 1.0
+    p, n = hits / of, of
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+
+
+def told(item: Labelled) -> list[str]:
+    """Codes of the findings above `info`, the main one first."""
+    return [f.code for f in curves(item.history, context=item.context) if f.severity != "info"]
+
+
+def macro_f1(truth: np.ndarray, said: np.ndarray) -> float:
+    """Mean F1 of the two classes."""
+    scores = [
+        2 * np.sum(truth & said) / max(1, truth.sum() + said.sum()) for truth, said in ((truth, said), (~truth, ~said))
+    ]
+    return float(np.mean(scores))
+
+
+# --- the sets -------------------------------------------------------------------------------------------------------
+
+
+def overfitguard(folder: Path) -> Iterator[Labelled]:
+    """419 made histories, overfit or not, of 12 data sets (fitting)."""
+    for path in sorted(folder.glob("overfitguard-fitting/*/*.json")):
+        found = logs.read(path)[0]
+        truth = {"overfitting"} if path.parent.name == "overfit" else set()
+        yield Labelled(path.stem.split("_")[2], frozenset(truth), found)
+
+
+def seeded(folder: Path) -> Iterator[tuple[str, Labelled]]:
+    """150 runs of two MNIST networks with one seeded fault each (fitting)."""
+    for line in (folder / "seeded-faults-mnist.jsonl").read_text().splitlines():
+        run = json.loads(line)
+        fault = run["fault"]
+        truth = next((codes for name, codes in SEEDED.items() if fault.startswith(name)), set())
+        history = History.of({k: run[k] for k in ("loss", "val_loss", "accuracy", "val_accuracy")})
+        yield fault, Labelled(run["model"][-6:], frozenset(truth), history)
+
+
+def paired(folder: Path) -> Iterator[tuple[str, Labelled]]:
+    """Published faulty programs and their repaired versions, all seeds of one together (judging)."""
+    for history in logs.read(folder / "paired-programs.jsonl"):
+        yield history.variant.rsplit(" ", 1)[1], Labelled(history.variant.rsplit(" ", 1)[0], frozenset(), history)
+
+
+def own(path: Path, half: str) -> Iterator[Labelled]:
+    """Runs that goodfit made, healthy or with one fault, of the fitting or the judging half."""
+    for line in path.read_text().splitlines():
+        run = json.loads(line)
+        if run["half"] == half:
+            truth = frozenset(() if run["truth"] == "healthy" else [run["truth"], *run.get("also", [])])
+            yield Labelled(run["group"], truth, History.of(run["curves"]), Context(**run.get("context", {})))
+
+
+# --- fitting --------------------------------------------------------------------------------------------------------
+
+
+def facts(items: list[Labelled]) -> list[dict[str, float]]:
+    """What the overfitting rule sees of each history."""
+    out = []
+    for item in items:
+        view = View.of(item.history)
+        seen = rise(view) if Overfitting().applies(view) else {}
+        # Conditions that are not fitted hold or make a rise of nothing.
+        out.append(seen if seen and seen["rise"] > 0 and still_learning(view) else {})
+    return out
+
+
+def said(seen: list[dict[str, float]], share: float, relative: float) -> np.ndarray:
+    """Which histories the rule calls overfit with these thresholds."""
+    return np.array([bool(s) and strength(s, share, relative) >= 1 for s in seen])
+
+
+def fit(seen: list[dict[str, float]], truth: np.ndarray) -> tuple[float, float]:
+    """The two thresholds with the best macro-F1: the geometric middle of all that reach it."""
+    grid = np.geomspace(0.005, 0.5, 41)
+    scores = np.array([[macro_f1(truth, said(seen, a, b)) for b in grid] for a in grid])
+    best = np.argwhere(scores >= scores.max() - 1e-12)
+    share, relative = np.exp(np.log(grid)[best].mean(axis=0))
+    return float(share), float(relative)
+
+
+def leave_one_out(items: list[Labelled]) -> np.ndarray:
+    """What thresholds fitted on all other data sets say of each history."""
+    seen, groups = facts(items), np.array([i.group for i in items])
+    truth = np.array([bool(i.truth) for i in items])
+    out = np.zeros(len(items), bool)
+    for group in sorted(set(groups.tolist())):
+        rest = groups != group
+        share, relative = fit([s for s, r in zip(seen, rest, strict=True) if r], truth[rest])
+        out[~rest] = said([s for s, r in zip(seen, rest, strict=True) if not r], share, relative)
+    return out
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def share_of(hits: int, of: int) -> str:
+    """A share with its interval, for the table."""
+    low, high = wilson(hits, of)
+    return f"{hits:4d} of {of:4d}  {hits / of if of else 0:6.1%}  [{low:.1%}, {high:.1%}]"
+
+
+class Table:
+    """Lines for people, figures for scripts."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, Any]] = []
+
+    def row(self, name: str, what: str, hits: int, of: int) -> None:
+        low, high = wilson(hits, of)
+        self.figures.append({"set": name, "what": what, "hits": hits, "of": of, "low": low, "high": high})
+        print(f"  {what:44s} {share_of(hits, of)}")
+
+    def number(self, name: str, what: str, value: float) -> None:
+        self.figures.append({"set": name, "what": what, "value": value})
+        print(f"  {what:44s} {value:.3f}")
+
+
+def judge_overfitguard(table: Table, items: list[Labelled]) -> None:
+    truth = np.array([bool(i.truth) for i in items])
+    print("OverfitGuard, fitting (419 histories of 1,000 epochs, 12 data sets)")
+    for how, alarms in (
+        ("leave one data set out", leave_one_out(items)),
+        ("as shipped", np.array([(told(i) or [""])[0] == "overfitting" for i in items])),
+    ):
+        table.number("overfitguard", f"macro-F1, {how}", macro_f1(truth, alarms))
+        table.row("overfitguard", f"overfit called so, {how}", int((truth & alarms).sum()), int(truth.sum()))
+        table.row("overfitguard", f"others called so, {how}", int((~truth & alarms).sum()), int((~truth).sum()))
+
+
+def judge_seeded(table: Table, items: list[tuple[str, Labelled]]) -> None:
+    print("Seeded faults on MNIST, fitting (150 runs)")
+    for name, codes in SEEDED.items():
+        longer = [n for n in SEEDED if n != name and n.startswith(name)]
+        runs = [told(i) for f, i in items if f.startswith(name) and not any(f.startswith(n) for n in longer)]
+        table.row(
+            "seeded",
+            f"{name}*: {' or '.join(sorted(codes))} first",
+            sum((r or [""])[0] in codes for r in runs),
+            len(runs),
+        )
+    healthy = [told(i) for f, i in items if f == "origin"]
+    table.row("seeded", "origin (healthy): any alarm", sum(bool(r) for r in healthy), len(healthy))
+
+
+def judge_paired(table: Table, items: list[tuple[str, Labelled]]) -> None:
+    print("Published faulty programs and their repairs, judging (seeds judged together)")
+    for arm in ("origin", "repair"):
+        runs = [(i.group, told(i)) for a, i in items if a == arm]
+        table.row("paired", f"{arm}: any alarm", sum(bool(r) for _, r in runs), len(runs))
+        for group, codes in runs:
+            print(f"    {group:24s} {', '.join(codes) or 'healthy'}")
+
+
+def judge_own(table: Table, items: list[Labelled], half: str) -> None:
+    print(f"Runs made by goodfit, {half} half ({len(items)} histories of 4-30 epochs)")
+    results = [(i, told(i)) for i in items]
+    sick = [(i, r) for i, r in results if i.truth]
+    healthy = [r for i, r in results if not i.truth]
+    table.row(f"own {half}", "sick: any alarm", sum(bool(r) for _, r in sick), len(sick))
+    table.row(f"own {half}", "sick: right code first", sum(bool(r) and r[0] in i.truth for i, r in sick), len(sick))
+    table.row(f"own {half}", "healthy: any alarm", sum(bool(r) for r in healthy), len(healthy))
+    for code in sorted({min(i.truth) for i, _ in sick}):
+        runs = [r for i, r in sick if min(i.truth) == code]
+        table.row(f"own {half}", f"  {code}: first", sum((r or [""])[0] == code for r in runs), len(runs))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--fit", action="store_true", help="fit the thresholds on the fitting set and print them")
+    parser.add_argument("--out", type=Path, default=HERE / "out" / "diagnosis.json")
+    options = parser.parse_args()
+    table = Table()
+    folder = os.environ.get("GOODFIT_CURVES")
+    runs = HERE / "out" / "labelled-runs.jsonl"
+    if folder:
+        guard = list(overfitguard(Path(folder)))
+        if options.fit:
+            share, relative = fit(facts(guard), np.array([bool(i.truth) for i in guard]))
+            print(f"fitted: RISE_SHARE = {share:.3f}, RISE_RELATIVE = {relative:.3f}")
+        judge_overfitguard(table, guard)
+        judge: list[tuple[Callable[..., None], Callable[[Path], Any]]] = [
+            (judge_seeded, seeded),
+            (judge_paired, paired),
+        ]
+        for report, read in judge:
+            report(table, list(read(Path(folder))))
+    else:
+        print("GOODFIT_CURVES is not set: the published curves are left out")
+    for half in ("fit", "judge") if runs.is_file() else ():
+        judge_own(table, list(own(runs, half)), half)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(table.figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

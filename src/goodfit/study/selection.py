@@ -110,8 +110,8 @@ def epochs(val_loss: Array, *, epochs_run: Array | None = None) -> Choice:
     Args:
         val_loss: Validation loss, shape `(runs, epochs)`. A run that stopped early (NaN to its end) goes on with
             its last value, so that the mean is never one over survivors only.
-        epochs_run: Epochs each run trained, shape `(runs,)`: from the first NaN within them on a run diverged, and
-            counts as the largest loss of all. Without it every NaN is taken for an early stop.
+        epochs_run: Epochs each run trained, shape `(runs,)`: a run with NaN within them diverged, and is left out,
+            unless all did. Without it every NaN is taken for an early stop.
 
     Raises:
         UsageError: No curves, or none with a finite loss.
@@ -119,7 +119,8 @@ def epochs(val_loss: Array, *, epochs_run: Array | None = None) -> Choice:
     loss = np.atleast_2d(np.asarray(val_loss, dtype=np.float64))
     if loss.ndim != 2 or not np.isfinite(loss).any():
         raise UsageError("no validation curve to choose epochs from", expected="finite losses of shape (runs, epochs)")
-    curves = _smoothed(_completed(loss, epochs_run))
+    whole, left_out = _completed(loss, epochs_run)
+    curves = _smoothed(whole)
     mean = np.mean(curves, axis=0)
     lowest = int(np.argmin(mean))
     within = [e for e in range(lowest + 1) if _within_one_error(curves[:, e] - curves[:, lowest], None)]
@@ -131,6 +132,8 @@ def epochs(val_loss: Array, *, epochs_run: Array | None = None) -> Choice:
         reason += f", and within one standard error of that from epoch {value}"
     if lowest == len(mean) - 1 and len(mean) > 1:
         reason += "; it was still falling at the end"
+    if left_out:
+        reason += f"; {left_out} of {len(loss)} runs diverged and are left out"
     return Choice(value, lowest + 1, tuple(e + 1 for e in within), reason + ".")
 
 
@@ -142,17 +145,18 @@ def _within_one_error(d: Array, resampled: tuple[int, int] | None) -> bool:
     return bool(np.mean(d) <= np.std(d, ddof=1) * math.sqrt(1 / len(d) + ratio))
 
 
-def _completed(loss: Array, epochs_run: Array | None) -> Array:
-    """Curves without gaps, shape `(runs, epochs)`: see `epochs`."""
-    loss, top, length = loss.copy(), np.max(loss[np.isfinite(loss)]), loss.shape[1]
-    ends = np.zeros(len(loss), np.int64) if epochs_run is None else np.asarray(epochs_run, dtype=np.int64)
-    for row, end in zip(loss, ends, strict=True):
-        diverged = np.isinf(row) | (np.isnan(row) & (np.arange(length) < end))
-        if diverged.any():
-            row[np.argmax(diverged) :] = top
-        last = np.maximum.accumulate(np.where(np.isfinite(row), np.arange(length), -1))
-        row[:] = np.where(last >= 0, row[last], top)
-    return loss
+def _completed(loss: Array, epochs_run: Array | None) -> tuple[Array, int]:
+    """Curves without gaps, shape `(runs, epochs)`, and how many runs were left out: see `epochs`."""
+    columns, top = np.arange(loss.shape[1]), np.max(loss[np.isfinite(loss)])
+    ends = np.zeros(len(loss)) if epochs_run is None else np.asarray(epochs_run)
+    diverged = np.any(np.isinf(loss) | (np.isnan(loss) & (columns < ends[:, None])), axis=1)
+    diverged |= ~np.isfinite(loss).any(axis=1)
+    if diverged.all():
+        return np.where(np.isfinite(loss), loss, top), 0
+    loss = loss[~diverged]
+    last = np.maximum.accumulate(np.where(np.isfinite(loss), columns, 0), axis=1)
+    held = np.take_along_axis(loss, last, axis=1)
+    return np.where(np.isfinite(held), held, top), int(diverged.sum())  # a curve that starts late starts at the top
 
 
 def _smoothed(curves: Array) -> Array:

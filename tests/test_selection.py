@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goodfit import settings as goodfit_settings
 from goodfit import treat
 from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
@@ -41,7 +40,6 @@ LEVEL = {"small": (10.0, 1.0), "base": (100.0, 0.0), "l2": (100.0, 1.0), "large"
 
 
 def test_weights_are_those_that_keras_counts():
-    goodfit_settings.use_jax()
     import keras
 
     for recipe in (Recipe(), Recipe(units=()), Recipe(units=(5, 3), batch_normalization=True)):

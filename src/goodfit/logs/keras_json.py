@@ -92,7 +92,7 @@ def _runs(item: Any, name: str = "") -> Iterator[Table]:
             return
         for key, inner in item.items():
             if isinstance(inner, dict | list):
-                yield from _runs(inner, "" if key in ("history", "History") else f"{name} {key}".strip())
+                yield from _runs(inner, name if key in ("history", "History") else f"{name} {key}".strip())
 
 
 def _facts(item: dict[str, Any]) -> dict[str, Any]:

@@ -84,8 +84,8 @@ def table(
     """One run's points as a table with a row for each step; a null from the database is a NaN that was logged."""
     rows: dict[int, dict[str, float]] = {}
     for key, step, number in points:
-        told = float("nan") if number is None else float(number)
-        rows.setdefault(int(step), {})[key] = float("inf") * told if abs(told) > _HUGE else told
+        logged = float("nan") if number is None else float(number)
+        rows.setdefault(int(step), {})[key] = float("inf") * logged if abs(logged) > _HUGE else logged
     if not rows:
         return []
     steps = sorted(rows)
@@ -100,8 +100,6 @@ def table(
             facts[key] = number if key == "learning_rate" else int(number)
     if seed is not None and str(seed).isdigit():
         # Runs of one experiment with equal parameters but the seed are seeds of one variant.
-        facts |= {
-            "seed": int(seed),
-            "variant": f"experiment {experiment} {others}" if others else f"experiment {experiment}",
-        }
+        told = " ".join([f"experiment {experiment}", *(f"{k}={v}" for k, v in others)])
+        facts |= {"seed": int(seed), "variant": told}
     return [Table({STEP: [float(s) for s in steps], **columns}, name, facts)]

@@ -82,7 +82,7 @@ def _folder(root: Path) -> list[History]:
         try:
             if path.is_dir():
                 tables = read_run(path)
-                out += _told(tables, str(path), "MLflow run") if tables else []
+                out += _told(tables, str(path.parent), "MLflow runs") if tables else []
                 continue
             log = Log(path)
             kind = _format(log) if path.stat().st_size else None

@@ -2,7 +2,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cstring>
+#include <stdexcept>
+
 #include "kernels.h"
+#include "ngrams.h"
 #include "sparse.h"
 
 namespace {
@@ -17,9 +21,88 @@ PyObject* targets(PyObject*, PyObject*) {
 
 PyObject* instructions(PyObject*, PyObject*) { return PyUnicode_FromString(goodfit::kernels()->name); }
 
+// The texts of a tuple of str and None; the tuple keeps them alive. Sets a Python error and returns false on others.
+bool texts_of(PyObject* tuple, std::vector<goodfit::Text>* texts) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
+    PyObject* item = PyTuple_GET_ITEM(tuple, i);
+    if (item == Py_None) {
+      texts->push_back({nullptr, 0, 1});
+    } else if (PyUnicode_Check(item)) {
+      texts->push_back({PyUnicode_DATA(item), PyUnicode_GET_LENGTH(item), PyUnicode_KIND(item)});
+    } else {
+      PyErr_Format(PyExc_TypeError, "texts must be str or None, not %.50s", Py_TYPE(item)->tp_name);
+      return false;
+    }
+  }
+  return true;
+}
+
+PyObject* choose(PyObject*, PyObject* args) {
+  PyObject* tuple;
+  goodfit::NgramOptions o{};
+  long long most;
+  if (!PyArg_ParseTuple(args, "O!iiLdd", &PyTuple_Type, &tuple, &o.low, &o.high, &most, &o.min_df, &o.max_df))
+    return nullptr;
+  o.max_features = most;
+  std::vector<goodfit::Text> texts;
+  if (!texts_of(tuple, &texts)) return nullptr;
+  std::vector<std::string> vocabulary;
+  Py_BEGIN_ALLOW_THREADS;
+  vocabulary = goodfit::choose(texts, o);
+  Py_END_ALLOW_THREADS;
+  PyObject* list = PyList_New(Py_ssize_t(vocabulary.size()));
+  for (size_t i = 0; list && i < vocabulary.size(); ++i) {
+    PyObject* s = PyUnicode_DecodeUTF8(vocabulary[i].data(), Py_ssize_t(vocabulary[i].size()), nullptr);
+    if (!s) Py_CLEAR(list);
+    else PyList_SET_ITEM(list, Py_ssize_t(i), s);
+  }
+  return list;
+}
+
+PyObject* count(PyObject*, PyObject* args) {
+  PyObject *tuple, *words;
+  goodfit::NgramOptions o{};
+  if (!PyArg_ParseTuple(args, "O!O!ii", &PyTuple_Type, &tuple, &PyTuple_Type, &words, &o.low, &o.high)) return nullptr;
+  std::vector<goodfit::Text> texts;
+  if (!texts_of(tuple, &texts)) return nullptr;
+  std::vector<std::string_view> vocabulary;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); ++i) {
+    Py_ssize_t size;
+    const char* data = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(words, i), &size);  // kept in the string object
+    if (!data) return nullptr;
+    vocabulary.emplace_back(data, size);
+  }
+  std::vector<goodfit::Counts> parts;
+  Py_BEGIN_ALLOW_THREADS;
+  parts = goodfit::count(texts, vocabulary, o);
+  Py_END_ALLOW_THREADS;
+  size_t entries = 0;
+  for (const auto& part : parts) entries += part.columns.size();
+  if (entries > INT32_MAX) {
+    PyErr_SetString(PyExc_OverflowError, "more than 2**31 counts");
+    return nullptr;
+  }
+  const auto array = [](size_t bytes) { return PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes)); };
+  PyObject *indptr = array((texts.size() + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
+  if (!indptr || !indices || !values) return nullptr;
+  auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
+  char *i = PyByteArray_AS_STRING(indices), *v = PyByteArray_AS_STRING(values);
+  *p = 0;
+  for (auto& part : parts) {
+    for (int32_t n : part.per_row) p[1] = p[0] + n, ++p;
+    const size_t bytes = part.columns.size() * 4;
+    std::memcpy(i, part.columns.data(), bytes), i += bytes;
+    std::memcpy(v, part.values.data(), bytes), v += bytes;
+    part = {};
+  }
+  return Py_BuildValue("NNN", indptr, indices, values);
+}
+
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
+    {"choose", choose, METH_VARARGS, "(texts, low, high, max_features, min_df, max_df): the n-grams to keep."},
+    {"count", count, METH_VARARGS, "(texts, vocabulary, low, high): indptr, indices, values as bytes."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -151,6 +151,35 @@ def coverage(n: int, repeats: int, share: float, learner: Callable, rows: int = 
     return held
 
 
+def networks(repeats: int, n: int, epochs: int = 8) -> list[dict[str, str]]:
+    """A/A with real networks in lanes: the verdict on every study of one recipe against itself, by how it is read.
+
+    Every study draws `n` splits of the digits; on each the recipe trains twice, from different initial weights.
+    """
+    from goodfit.models.network import from_recipe
+    from goodfit.models.recipe import Recipe
+    from goodfit.train.lane import TRAIN, VALIDATION, Lane
+    from goodfit.train.loop import Engine
+
+    x, y = digits()
+    network = from_recipe(Recipe(batch_size=128, learning_rate=0.003, epochs=epochs), 64, 2)
+    members = np.full((repeats * n, len(x)), TRAIN, np.uint8)
+    for i, member in enumerate(members):
+        member[np.random.default_rng([7, i]).permutation(len(x))[: len(x) // 5]] = VALIDATION
+    lanes = [Lane(arm, 2 * i + k, network, m) for i, m in enumerate(members) for k, arm in enumerate(("base", "other"))]
+    runs = Engine(x.astype(np.float32), y.astype(np.int64)).train(lanes)
+    scores = np.array([run.curves["val_accuracy"][-1] for run in runs]).reshape(repeats, n, 2)
+    sizes = (len(x) - len(x) // 5, len(x) // 5)
+    return [
+        {
+            "rope 0, plain": compare(base, other, rope=0.0).verdict,
+            "rope 0": compare(base, other, rope=0.0, resampled=sizes).verdict,
+            "rope 1 point": compare(base, other, resampled=sizes).verdict,
+        }
+        for base, other in (study.T for study in scores)
+    ]
+
+
 def selected_gains(arms: int, n: int, repeats: int, seed: int = 4) -> dict[str, Array]:
     """Gain over the base of the arm that is picked among equal ones, `(repeats,)` each.
 
@@ -242,6 +271,14 @@ def part_resampled(repeats: int) -> None:
             print(f"{share:11.0%}{n:6}  " + "  ".join(f"{rate(w, repeats):22}" for w in wrong.values()))
 
 
+def part_networks(repeats: int) -> None:
+    print(f"\nA/A with networks (16-16, digits, 8 epochs, a split for every seed), {repeats} studies of 10 seeds")
+    found = networks(repeats, 10)
+    for name in found[0]:
+        count = Counter(study[name] for study in found)
+        print(f"{name:15} better or worse {rate(count['better'] + count['worse'], repeats)}  {dict(count)}")
+
+
 def part_coverage(repeats: int) -> None:
     print(
         f"\nIntervals that hold the true difference (half of the columns taken away), {repeats} data sets of 200 rows"
@@ -279,6 +316,7 @@ PARTS: dict[str, tuple[Callable[[int], None], int, int]] = {
     "families": (part_families, 100, 1000),
     "ab": (part_ab, 200, 1000),
     "resampled": (part_resampled, 50, 300),
+    "networks": (part_networks, 50, 200),
     "coverage": (part_coverage, 50, 300),
     "selection": (part_selection, 500, 5000),
     "epochs": (part_epochs, 200, 2000),

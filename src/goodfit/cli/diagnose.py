@@ -1,43 +1,56 @@
-"""`goodfit diagnose`: any training log to findings."""
+"""`goodfit diagnose`: any training log to findings.
+
+Parsed by the standard library, not by Typer, whose import alone takes longer than reading and judging a log.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    import typer
+
     from goodfit.diagnose import Finding
+    from goodfit.errors import LogError
     from goodfit.history import History
+
+HELP = "Say what is wrong with a training, from its log alone."
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("diagnose")(diagnose)
+    """Add the command; its arguments are handed on as they are."""
+    import typer
+
+    def diagnose(context: typer.Context) -> None:
+        raise typer.Exit(run(context.args))
+
+    # Annotations of an inner function are looked up among the module's names.
+    diagnose.__annotations__ = {"context": typer.Context, "return": None}
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command("diagnose", help=HELP, context_settings=settings)(diagnose)
 
 
-def diagnose(
-    log: Annotated[list[Path], typer.Argument(help="Log files, or folders that are searched.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    fail_on: Annotated[
-        str,
-        typer.Option(
-            metavar="CODE,...", help="Exit with 1 where one of these is found above info; also: warning, error."
-        ),
-    ] = "",
-    plot: Annotated[bool, typer.Option("--plot", help="Draw the curves of the loss.")] = False,
-) -> None:
-    """Say what is wrong with a training, from its log alone."""
+def run(arguments: list[str]) -> int:
+    """Read, judge and print logs.
+
+    Args:
+        arguments: Those of the command line after `diagnose`.
+
+    Returns:
+        The exit code: 0; 1 where a finding of `--fail-on` was made; 2 where one of several logs could not be read.
+    """
     from goodfit.diagnose import curves, status
     from goodfit.errors import LogError
     from goodfit.logs import read
 
-    wanted = _codes(fail_on)
+    given = _parser().parse_args(arguments)
+    wanted = _codes(given.fail_on)
     readable: list[tuple[Path, list[History]]] = []
     errors: list[LogError] = []
-    for path in log:  # one unreadable log does not silence the others
+    for path in given.log:  # one unreadable log does not silence the others
         try:
             readable.append((path, read(path)))
         except LogError as error:
@@ -47,22 +60,45 @@ def diagnose(
     # Read together, seeds of one variant are joined across files.
     histories = readable[0][1] if len(readable) == 1 else read(*(path for path, _ in readable))
     judged = [(h, curves(h)) for h in histories]
-    if as_json:
+    if given.json:
         import json
 
         print(json.dumps({"runs": [_document(h, found, status(found)) for h, found in judged]}, ensure_ascii=False))
     else:
         for h, found in judged:
-            _print(h, found, status(found), plot)
-    for error in errors:
-        print(f"goodfit: {error}", file=sys.stderr)
+            _print(h, found, status(found), given.plot)
+    for unread in errors:
+        print(f"goodfit: {unread}", file=sys.stderr)
     if errors:
-        raise typer.Exit(2)
+        return 2
     told = {
         word for _, found in judged for f in found if f.severity != "info" for word in (f.code, f.severity, "warning")
     }
-    if wanted & told:
-        raise typer.Exit(1)
+    return 1 if wanted & told else 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one line, as everywhere in goodfit."""
+
+    def error(self, message: str) -> NoReturn:
+        from goodfit.errors import UsageError
+
+        raise UsageError(message, fix="See 'goodfit diagnose --help'.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = _Parser(prog="goodfit diagnose", description=HELP, allow_abbrev=False)
+    parser.add_argument("log", nargs="+", type=Path, metavar="LOG", help="log files, or folders that are searched")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--fail-on",
+        metavar="CODE,...",
+        default="",
+        help="exit with 1 where one of these is found above info; 'warning' and 'error' stand for all of that gravity",
+    )
+    parser.add_argument("--plot", action="store_true", help="draw the curves of the loss")
+    return parser
 
 
 def _codes(fail_on: str) -> set[str]:

@@ -254,7 +254,7 @@ ENTRIES = (
 )
 """Every code in words."""
 
-CATALOGUE = {entry.code: entry for entry in ENTRIES}
+CATALOGUE = {code: next(e for e in ENTRIES if e.code == code) for code in CODES}
 """The entry of each code, in the order of `CODES`."""
 
 SEEN_IN = {
@@ -288,8 +288,8 @@ def markdown() -> str:
         "",
     ]
     lines += ["| code | seen in | what it means |", "|---|---|---|"]
-    lines += [f"| [`{e.code}`](#{e.code}) | {e.seen_in} | {e.meaning} |" for e in map(CATALOGUE.get, CODES) if e]
-    for e in ENTRIES:
+    lines += [f"| [`{e.code}`](#{e.code}) | {e.seen_in} | {e.meaning} |" for e in CATALOGUE.values()]
+    for e in CATALOGUE.values():
         lines += [
             "",
             f"## {e.code}",

@@ -10,6 +10,12 @@ _T975 = np.array([12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 """97.5 % points of Student's t for 1 to 9 degrees of freedom."""
 
 
+def median(values: Array) -> float:
+    """The median; `np.median` would import `numpy.ma`, a tenth of the time that a short log takes."""
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    return float((x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2)
+
+
 def roughness(values: Array) -> float:
     """Standard deviation of one epoch's value about the curve's trend; NaN under 3 points.
 
@@ -19,7 +25,7 @@ def roughness(values: Array) -> float:
     x = values[np.isfinite(values)]
     if len(x) < 3:
         return float("nan")
-    return float(np.median(np.abs(np.diff(x, 2))) / (0.6745 * np.sqrt(6)))
+    return float(median(np.abs(np.diff(x, 2))) / (0.6745 * np.sqrt(6)))
 
 
 def smoothed(values: Array, window: int) -> Array:

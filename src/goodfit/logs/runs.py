@@ -117,7 +117,8 @@ def _bins(curves: dict[str, Column], epoch: Array | None, notes: list[str]) -> A
         return _placed(np.arange(logged.sum()), logged)
     marks = val if val.any() else next((curves[k][1] for k in ("loss", "accuracy") if k in curves), logged)
     if epoch is not None and marks.sum() > 1:
-        every = float(np.median(np.diff(epoch[marks])))
+        gaps = np.sort(np.diff(epoch[marks]))
+        every = float(gaps[len(gaps) // 2])
         if abs(every - 1) > 0.05:
             notes.append(f"points are evaluations, every {every:.3g} epochs")
     bins = np.cumsum(marks) - marks

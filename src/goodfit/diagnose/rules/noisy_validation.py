@@ -6,7 +6,7 @@ import numpy as np
 
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
-from goodfit.diagnose.noise import roughness
+from goodfit.diagnose.noise import median, roughness
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.thresholds import NOISY, NOISY_TO_TRAIN
 from goodfit.diagnose.view import View
@@ -26,8 +26,8 @@ class NoisyValidation(Rule):
         n = len(val.mean)
         if n < 6:
             return None
-        wobble = float(np.median([roughness(run) for run in val.runs]))
-        calm = float(np.median([roughness(run) for run in running.runs]))
+        wobble = median(np.array([roughness(run) for run in val.runs]))
+        calm = median(np.array([roughness(run) for run in running.runs]))
         fall = view.start - val.at_best
         if not np.isfinite(wobble) or wobble == 0 or fall <= 0:
             return None

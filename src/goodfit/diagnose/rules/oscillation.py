@@ -6,6 +6,7 @@ import numpy as np
 
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.noise import median
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.swings import swings
 from goodfit.diagnose.thresholds import SWING, SWING_POINTS, SWING_SHARE
@@ -27,10 +28,10 @@ class Oscillation(Rule):
         if n < 5 or fall <= 0:
             return None
         # After the first epoch: its running loss averages over the steepest part of training.
-        turns = float(np.median([swings(run[1:], SWING * fall) for run in running.runs]))
+        turns = median(np.array([swings(run[1:], SWING * fall) for run in running.runs]))
         score = view.curve(view.metric) if view.metric and "acc" in view.metric else None
         if score is not None:
-            turns = max(turns, float(np.median([swings(run[1:], SWING_POINTS) for run in score.runs])))
+            turns = max(turns, median(np.array([swings(run[1:], SWING_POINTS) for run in score.runs])))
         share = turns / (n - 2)
         sure = share / SWING_SHARE
         if sure < 1 or turns < 2:

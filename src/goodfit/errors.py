@@ -37,6 +37,7 @@ class GoodfitError(Exception):
         if received:
             parts.append(f"received {received}")
         line = "; ".join(parts)
+        fix = fix[:1].upper() + fix[1:]
         super().__init__(" ".join(f"{line}. {fix}".split()).strip() if fix else f"{' '.join(line.split())}.")
 
 

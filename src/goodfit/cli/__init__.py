@@ -9,24 +9,33 @@ from goodfit.errors import GoodfitError
 
 def main() -> None:
     """Run the command line; a caller's mistake is one line on stderr and exit code 2."""
+    try:
+        code = _run()
+    except GoodfitError as error:
+        code = fail(str(error))
+    except KeyboardInterrupt:
+        code = fail("stopped; what is finished is kept, and the same command goes on from there.")
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command that the arguments name; its exit code."""
+    if sys.argv[1:2] == ["diagnose"]:  # Typer's import takes longer than reading and judging a log
+        from goodfit.cli.diagnose import run
+
+        return run(sys.argv[2:])
+    import typer
+
     from goodfit.cli.app import app
 
     try:
         code = app(standalone_mode=False)
-    except GoodfitError as error:
-        code = fail(str(error))
-    except KeyboardInterrupt:
-        code = fail("stopped.")
-    except BrokenPipeError:  # the reader of a pipe has gone
-        sys.stderr.close()
-        code = 0
-    except Exception as error:
-        import click
-
-        if not isinstance(error, click.ClickException):
-            raise
-        code = fail(error.format_message())
-    sys.exit(code if isinstance(code, int) else 0)
+    except typer.TyperException as error:  # a wrong option or argument
+        return fail(error.format_message())
+    return code if isinstance(code, int) else 0
 
 
 def fail(message: str) -> int:

@@ -11,7 +11,6 @@ COMMANDS = ("fit", "diagnose", "compare", "report", "predict", "explain")
 app = typer.Typer(
     name="goodfit",
     help="Is my Keras network over- or underfitting, what would really help, and how sure is that?",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -19,12 +18,16 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _main(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _main(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+) -> None:
     if version:
         import goodfit
 
         typer.echo(f"goodfit {goodfit.__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for _name in COMMANDS:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,12 @@ class Checkpoint:
     def load(self, tag: str, like: Any) -> Any | None:
         """The tree saved under this tag, in the structure of `like`; None if there is none (or it is damaged)."""
         try:
-            with np.load(self.path) as file:
+            with np.load(io.BytesIO(self.path.read_bytes())) as file:
                 if str(file["tag"]) != tag:
                     return None
                 leaves, tree = jax.tree.flatten(like)
                 loaded = [file[f"leaf{i}"] for i in range(len(leaves))]
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return jax.tree.unflatten(tree, loaded)
 

@@ -1,0 +1,279 @@
+"""The law of the lanes: a lane gives what the same Keras model gives trained alone on the same batches."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from goodfit.models import initial, lane_form, network
+from goodfit.models.recipe import Recipe
+from goodfit.train import chunk as chunks
+from goodfit.train.checkpoint import Checkpoint
+from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained
+from goodfit.train.loop import Engine, Stopped
+
+ROWS, FEATURES = 230, 40
+RECIPES = {
+    "two layers, rmsprop": Recipe(units=(6, 5), batch_size=32, epochs=3, learning_rate=0.01),
+    "linear, sgd": Recipe(units=(), optimizer="sgd", batch_size=16, epochs=2, learning_rate=0.1),
+    "momentum, l1 and l2": Recipe(units=(7,), optimizer="momentum", l1=1e-3, l2=1e-2, batch_size=20, epochs=2),
+    "adam, batch normalisation": Recipe(units=(6, 6), optimizer="adam", batch_normalization=True, batch_size=90, epochs=1),
+    "adamw, tanh": Recipe(units=(5,), optimizer="adamw", weight_decay=0.05, activation="tanh", batch_size=32, epochs=2),
+    "nadam, label smoothing": Recipe(units=(4, 4), optimizer="nadam", label_smoothing=0.1, batch_size=24, epochs=2),
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    x = sp.random(ROWS, FEATURES, 0.2, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
+    x.data[:] = 1
+    return sp.csr_array(x), np.random.default_rng(1).integers(0, 3, ROWS)
+
+
+def member(seed: int, share: float = 0.25) -> np.ndarray:
+    roles = np.full(ROWS, TRAIN, np.uint8)
+    roles[np.random.default_rng(seed).permutation(ROWS)[: int(ROWS * share)]] = VALIDATION
+    return roles
+
+
+def lanes_of(recipe: Recipe, classes: int, seeds=(1, 2, 3), variant="v", **kwargs) -> list[Lane]:
+    net = network.from_recipe(recipe, FEATURES, classes, **kwargs)
+    return [Lane(variant, s, net, member(s)) for s in seeds]
+
+
+def alone(lane: Lane, x, y, epochs: int, order_seed: int = 0) -> keras.Model:
+    """The lane's network trained by Keras itself, on the lane's own rows of the same batches.
+
+    A layer that looks across rows gets just those rows. Elsewhere the other rows come along with weight 0, and the
+    own ones with batch / own: the same mean, and one shape, so that Keras compiles once and not for every batch.
+    """
+    model = lane_form.to_stock(lane.network, initial.weights(lane.network, lane.seed))
+    across = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    share = (lane.member == TRAIN).mean()
+    target = np.eye(lane.network.classes)[y] if lane.network.label_smoothing and lane.network.classes > 2 else y
+    for epoch in range(1, epochs + 1):
+        for rows in chunks.stream(np.arange(ROWS), round(lane.network.batch_size / share), order_seed, epoch):
+            own = (rows >= 0) & (lane.member[rows] == TRAIN)
+            if across:
+                model.train_on_batch(x[rows[own]], target[rows[own]])
+            else:
+                model.train_on_batch(x[rows], target[rows], sample_weight=own * len(rows) / own.sum())
+    return model
+
+
+def distance(a, b) -> float:
+    return max(float(np.abs(np.asarray(v) - np.asarray(w)).max(initial=0)) for v, w in zip(a, b, strict=True))
+
+
+CASES = [(name, True, 3) for name in RECIPES] + [
+    ("two layers, rmsprop", True, 2),
+    ("nadam, label smoothing", True, 2),
+    ("momentum, l1 and l2", False, 3),
+    ("adamw, tanh", False, 2),
+]
+
+
+@pytest.mark.parametrize(("name", "sparse", "classes"), CASES)
+def test_a_lane_equals_the_model_trained_alone(name, sparse, classes, data):
+    x, y = data
+    y = y % classes
+    recipe = RECIPES[name]
+    lanes = lanes_of(recipe, classes, seeds=(1, 2))
+    runs = Engine(x if sparse else x.toarray(), y).train(lanes, keep=lambda lane: True)
+    dense = x.toarray()
+    for lane, run in zip(lanes, runs, strict=True):
+        model = alone(lane, dense, y, recipe.epochs)
+        assert distance(run.weights, model.weights) < 2e-5
+        own, held = lane.member == TRAIN, lane.member == VALIDATION
+        for key, rows in (("train", own), ("val", held)):
+            p = model.predict_on_batch(dense[rows])
+            target = y[rows][:, None] if classes == 2 else np.eye(classes)[y[rows]]
+            loss = float(keras.ops.mean(lane.network.loss.call(target, p)))
+            assert run.curves[f"{key}_loss"][-1] == pytest.approx(loss, rel=1e-4)
+            predicted = p[:, 0] > 0.5 if classes == 2 else p.argmax(1)
+            assert run.curves[f"{key}_accuracy"][-1] == pytest.approx((predicted == y[rows]).mean(), abs=1e-6)
+
+
+def test_the_running_loss_is_what_keras_reports(data):
+    x, y = data
+    lane = Lane("v", 5, network.from_recipe(RECIPES["two layers, rmsprop"].but(batch_size=ROWS), FEATURES, 3), np.full(ROWS, TRAIN, np.uint8))
+    (run,) = Engine(x, y).train([lane])
+    model = lane_form.to_stock(lane.network, initial.weights(lane.network, 5))
+    for epoch in range(3):  # one batch an epoch: no running mean in between
+        loss, accuracy = model.train_on_batch(x.toarray(), y)
+        model.reset_metrics()
+        assert run.curves["loss"][epoch] == pytest.approx(float(loss), rel=1e-5)
+        assert run.curves["accuracy"][epoch] == pytest.approx(float(accuracy), abs=1e-6)
+
+
+def test_dropout_equals_a_network_with_the_same_mask(data):
+    """A Keras model with the lane's own noise put in by hand, one step."""
+    from goodfit.models import noise
+
+    x, y = data
+    net = network.from_recipe(Recipe(units=(8,), dropout=0.4, batch_size=ROWS, epochs=1, optimizer="sgd"), FEATURES, 3)
+    lane = Lane("v", 9, net, np.full(ROWS, TRAIN, np.uint8))
+    (run,) = Engine(x, y).train([lane], keep=lambda lane: True)
+    layer_salt = [layer.name for layer in net.model.layers].index("dropout_1")
+    key = noise.key(noise.key(np.uint32(9), 0), layer_salt)
+    kept = np.asarray(noise.at_least(key, (ROWS, 8), np.float32(0.4)))
+    assert 0.5 < kept.mean() < 0.7
+    rows = chunks.stream(np.arange(ROWS), ROWS, 0, 1)[0]
+    inputs, mask = keras.Input((FEATURES,)), keras.Input((8,))
+    hidden, output = net.model.get_layer("hidden_1"), net.model.get_layer("output")
+    h = keras.layers.Dense(8, activation="relu")
+    o = keras.layers.Dense(3, activation="softmax")
+    model = keras.Model([inputs, mask], o(h(inputs) * mask))
+    start = initial.weights(net, 9)
+    assert (hidden.units, output.units) == (8, 3)
+    model.set_weights(start)
+    model.compile(optimizer=keras.optimizers.SGD(0.001), loss="sparse_categorical_crossentropy")
+    model.train_on_batch([x.toarray()[rows], kept / np.float32(0.6)], y[rows])
+    assert distance(run.weights, model.weights) < 1e-6
+
+
+PROGRAMS: dict = {}  # compiled once for all tests: what is trained on is an argument of a program
+
+
+def trained(lanes, x, y, **kwargs) -> list[Trained]:
+    engine = Engine(x, y, **kwargs)
+    engine.programs = PROGRAMS.setdefault(hasattr(x, "tocsr"), {})
+    return engine.train(lanes, keep=lambda lane: True)
+
+
+def same(a: Trained, b: Trained, tolerance: float = 2e-5) -> bool:
+    curves = all(np.allclose(a.curves[k], b.curves[k], atol=tolerance, equal_nan=True) for k in a.curves)
+    return curves and distance(a.weights, b.weights) < tolerance and (a.variant, a.seed) == (b.variant, b.seed)
+
+
+DROPPED = Recipe(units=(6, 6), dropout=0.3, batch_normalization=True, batch_size=32, epochs=3, optimizer="adam")
+
+
+def test_permuting_lanes_changes_nothing(data):
+    x, y = data
+    lanes = lanes_of(DROPPED, 3)
+    there = trained(lanes, x, y)
+    back = trained(lanes[::-1], x, y)[::-1]
+    assert all(same(a, b) for a, b in zip(there, back, strict=True))
+
+
+def test_chunked_equals_whole_and_a_lane_does_not_know_the_others(data):
+    x, y = data
+    lanes = lanes_of(DROPPED, 3)
+    whole = trained(lanes, x, y)
+    chunked = trained(lanes, x, y, memory=1)  # room for one lane at a time
+    assert all(same(a, b) for a, b in zip(whole, chunked, strict=True))
+
+
+def test_sparse_equals_dense(data):
+    x, y = data
+    lanes = lanes_of(DROPPED, 3)
+    assert all(same(a, b) for a, b in zip(trained(lanes, x, y), trained(lanes, x.toarray(), y), strict=True))
+
+
+def test_rows_that_no_lane_uses_change_nothing(data):
+    x, y = data
+    lanes = lanes_of(DROPPED, 3)
+    more = sp.vstack([x, sp.csr_array(np.ones((17, FEATURES), np.float32))], format="csr")
+    padded = [Lane(lane.variant, lane.seed, lane.network, np.pad(lane.member, (0, 17))) for lane in lanes]
+    there = trained(padded, more, np.append(y, [0] * 17))
+    assert all(same(a, b) for a, b in zip(trained(lanes, x, y), there, strict=True))
+
+
+def test_validation_rows_do_not_leak_through_batch_normalisation(data):
+    x, y = data
+    (lane,) = lanes_of(DROPPED, 3, seeds=(1,))
+    wild = x.toarray()
+    wild[lane.member == VALIDATION] = 1e6
+    (a,), (b,) = trained([lane], x.toarray(), y), trained([lane], wild, y)
+    assert distance(a.weights, b.weights) < 1e-6
+
+
+def test_variants_that_differ_in_numbers_share_one_program(data):
+    x, y = data
+    base = Recipe(units=(6,), batch_size=32, epochs=2)
+    recipes = [base, base.but(dropout=0.5), base.but(l2=0.01), base.but(learning_rate=0.1), base.but(label_smoothing=0.2)]
+    lanes = [lane for i, r in enumerate(recipes) for lane in lanes_of(r, 3, variant=str(i), dropout_layers=True)]
+    engine = Engine(x, y)
+    runs = engine.train(lanes, keep=lambda lane: True)
+    (program,) = engine.programs.values()
+    assert program.epoch._cache_size() == 1
+    for i, recipe in enumerate(recipes):
+        apart = trained(lanes_of(recipe, 3, seeds=(2,), variant=str(i), dropout_layers=True), x, y)
+        assert same(apart[0], runs[3 * i + 1])
+    assert not same(runs[0], Trained("0", 1, runs[3].curves, 2, runs[3].weights), 1e-4)
+
+
+def test_variants_that_share_a_seed_share_initial_weights_where_shapes_allow():
+    small, large = (network.from_recipe(Recipe(units=u), FEATURES, 3) for u in ((6, 6), (6, 8)))
+    a, b, c = initial.weights(small, 1), initial.weights(large, 1), initial.weights(small, 2)
+    assert np.array_equal(a[0], b[0])
+    assert not np.array_equal(a[0], c[0])
+    bound = np.sqrt(6 / (FEATURES + 6))  # Glorot and Bengio's uniform
+    assert np.abs(a[0]).max() <= bound
+    assert a[0].std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
+
+
+def test_early_stopping_keeps_the_best_weights_of_each_lane(data):
+    x, y = data
+    recipe = Recipe(units=(16,), batch_size=16, epochs=30, learning_rate=0.02, patience=2)
+    lanes = lanes_of(recipe, 3)
+    runs = trained(lanes, x, y)
+    endless = trained(lanes_of(recipe.but(patience=None), 3), x, y)
+    for lane, run, free in zip(lanes, runs, endless, strict=True):
+        best = int(np.argmin(run.curves["val_loss"])) + 1
+        assert run.best_epoch == best
+        assert run.epochs_run == best + 2 < 30
+        assert np.allclose(run.curves["val_loss"], free.curves["val_loss"][: run.epochs_run], atol=1e-5)
+        held = lane.member == VALIDATION
+        p = lane_form.to_stock(lane.network, run.weights).predict_on_batch(x.toarray()[held])
+        loss = -np.log(p[np.arange(held.sum()), y[held]]).mean()
+        assert loss == pytest.approx(run.curves["val_loss"][best - 1], rel=1e-4)
+
+
+def test_a_lane_that_diverges_harms_nobody(data):
+    x, y = data
+    base = Recipe(units=(6,), batch_size=32, epochs=4, optimizer="sgd", activation="linear")
+    good = lanes_of(base, 3)
+    bad = lanes_of(base.but(learning_rate=1e30), 3, variant="bad")
+    runs = trained(good + bad, x, y)
+    assert all(same(a, b) for a, b in zip(trained(good, x, y), runs[:3], strict=True))
+    for run in runs[3:]:
+        assert not np.isfinite(run.curves["loss"][-1])
+        assert run.epochs_run < 4
+
+
+class StopAfter:
+    def __init__(self, epochs: int):
+        self.left = epochs
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.mark.parametrize("after", [1, 4])
+def test_training_that_was_stopped_goes_on_to_the_same_numbers(after, data, tmp_path):
+    x, y = data
+    recipe = DROPPED.but(patience=3, epochs=6)
+    lanes = lanes_of(recipe, 3)
+    whole = trained(lanes, x, y)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    with pytest.raises(Stopped):
+        trained(lanes, x, y, checkpoint=checkpoint, stop=StopAfter(after))
+    seen = []
+    engine = Engine(x, y, checkpoint=checkpoint)
+    engine.programs = PROGRAMS[True]
+    runs = engine.train(lanes, keep=lambda lane: True, on_epoch=lambda p: seen.append(p.epoch))
+    assert seen[0] == after + 1
+    assert all(same(a, b, 0.0 + 1e-12) for a, b in zip(whole, runs, strict=True))
+    assert not checkpoint.path.exists()
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(data, tmp_path):
+    x, y = data
+    lanes = lanes_of(DROPPED, 3)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    with pytest.raises(Stopped):
+        trained(lanes, x, y, checkpoint=checkpoint, stop=StopAfter(1))
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:1000])
+    assert all(same(a, b) for a, b in zip(trained(lanes, x, y), trained(lanes, x, y, checkpoint=checkpoint), strict=True))

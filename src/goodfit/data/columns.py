@@ -6,26 +6,27 @@ import polars as pl
 
 from goodfit.data.sources.jsonl import column as of_values
 
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?", "missing")
-"""Cells that stand for a missing number, in lower case."""
+NOTHING = ("", "nan", "na", "n/a", "#n/a", "null", "<na>")
+"""Cells that are missing in any column, in lower case."""
+
+MISSING = (*NOTHING, "none", "nil", "-", "?", "missing")
+"""Cells that are missing in a column of numbers."""
 
 WORDS = 6
 """Words of the median cell from which a column is free text (names and addresses have fewer)."""
 
 
-def tidy(frame: pl.DataFrame, decimal_comma: bool = False) -> pl.DataFrame:
+def tidy(frame: pl.DataFrame) -> pl.DataFrame:
     """Each column in the plainest type that holds it: Int64, Float64, Boolean, a date, or String."""
-    return pl.DataFrame([plain(c, decimal_comma) for c in frame.iter_columns()])
+    return pl.DataFrame([plain(c) for c in frame.iter_columns()])
 
 
-def plain(column: pl.Series, decimal_comma: bool = False) -> pl.Series:
+def plain(column: pl.Series) -> pl.Series:
     """A column in the plainest type that holds it; not-a-number becomes missing."""
     kind = column.dtype
     if kind == pl.String:
         found = numbers(column)
-        if found is None and decimal_comma:
-            found = numbers(column.str.replace(",", ".", literal=True))
-        return column if found is None else found
+        return column.set(column.str.strip_chars() == "", None) if found is None else found
     if kind in (pl.Categorical, pl.Enum) or kind == pl.Null:
         return column.cast(pl.String)
     if kind.is_decimal() or kind.is_float():

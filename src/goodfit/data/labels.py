@@ -7,10 +7,8 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
+from goodfit.data.columns import NOTHING
 from goodfit.errors import DataError
-
-MISSING = ("", "nan", "na", "n/a", "#n/a", "null", "<na>")
-"""Target cells that are no label, in lower case."""
 
 
 def names(column: pl.Series) -> pl.Series:
@@ -19,11 +17,9 @@ def names(column: pl.Series) -> pl.Series:
     if kind == pl.Boolean:
         return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
     if kind.is_nested() or kind in (pl.Binary, pl.Object):
-        raise DataError(
-            f"the target {column.name!r} holds no single label a row", received=f"cells of type {kind}"
-        )
+        raise DataError(f"the target {column.name!r} holds no single label a row", received=f"cells of type {kind}")
     text = column.cast(pl.String).str.strip_chars()
-    text = text.set(text.str.to_lowercase().is_in(MISSING), None)
+    text = text.set(text.str.to_lowercase().is_in(NOTHING), None)
     number = text.cast(pl.Float64, strict=False)
     if number.null_count() == text.null_count() and number.is_finite().all():
         whole = number.cast(pl.Int64, strict=False)
@@ -62,8 +58,15 @@ def aligned(values: pl.Series, test: np.ndarray, notes: list[str]) -> pl.Series:
     return values
 
 
-def numbered(values: pl.Series, order: tuple[str, ...] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+def numbered(
+    values: pl.Series, test: np.ndarray | None = None, order: tuple[str, ...] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Class numbers and names; every value must be there.
+
+    Args:
+        values: Class names.
+        test: True for rows of a given test set, which may hold a class that no training row has.
+        order: The names in the order to be kept; the labels' own where empty.
 
     Raises:
         DataError: One class only, a class with one row, or a target that is no class at all.
@@ -86,7 +89,8 @@ def numbered(values: pl.Series, order: tuple[str, ...] = ()) -> tuple[np.ndarray
             received=f"{len(counts):,} different values in {rows:,} rows",
             fix="Cut it into classes, or name another column with --target.",
         )
-    lonely = sorted(name for name, count in counts.items() if count == 1)
+    tested = set() if test is None else set(values.filter(pl.Series(test)).to_list())
+    lonely = sorted(name for name, count in counts.items() if count == 1 and name not in tested)
     if lonely:
         shown = ", ".join(map(repr, lonely[:5])) + (", ..." if len(lonely) > 5 else "")
         raise DataError(

@@ -65,6 +65,8 @@ def load(
         raw.target = target
     if test is not None:
         raw = joined(_training_part(raw), _open(test, encoding), given)
+    if text and text == given:
+        raise UsageError(f"{text!r} cannot be the target and the text at once")
     rows, values, target = _target(raw, target)
     notes = raw.notes
 
@@ -85,7 +87,7 @@ def load(
         raise DataError("too few rows", expected=f"{FEWEST} labelled rows or more", received=str(len(values)))
     if raw.test is not None:
         values = labels.aligned(values, raw.test, notes)
-    numbers, classes = labels.numbered(values, raw.classes)
+    numbers, classes = labels.numbered(values, raw.test, raw.classes)
 
     rows, kind, text = _features(rows, raw.text if text is None else text, notes)
     groups = row_groups(rows)
@@ -99,7 +101,6 @@ def load(
         mask = stratified(numbers, groups, test_fraction, seed)
     else:
         rows, numbers, groups, mask = _without_test_rows(rows, numbers, groups, raw.test, notes)
-    name = raw.name if not isinstance(source, (str, os.PathLike)) or str(source) in BUILT_IN else raw.name or str(source)
     return Dataset(
         rows=rows,
         labels=numbers,
@@ -109,7 +110,7 @@ def load(
         groups=groups,
         target=target,
         text=text,
-        name=name,
+        name=raw.name,
         source=str(source) if isinstance(source, (str, os.PathLike)) else describe(source),
         fingerprint=fingerprint(rows, numbers, classes),
         notes=tuple(dict.fromkeys(notes)),
@@ -160,16 +161,14 @@ def _target(raw: Raw, target: str | None) -> tuple[Rows, pl.Series, str]:
         likely = [c for c in frame.columns if c.lower() in ("target", "label", "class", "y", "category", "sentiment")]
         some = ", ".join(map(repr, frame.columns[:8])) + (", ..." if frame.width > 8 else "")
         raise UsageError(
-            "which column is the target?",
+            "no target column is named",
             expected=f"one of {some}",
             fix=f"Name it, e.g. --target {(likely or frame.columns[-1:])[0]!r}.",
         )
     if target not in frame.columns:
         raise DataError(f"there is no column {target!r}", fix=near(target, frame.columns))
     if frame.width == 1:
-        raise DataError(
-            f"{target!r} is the only column", expected="a target and something to predict it from", received="one column"
-        )
+        raise DataError(f"{target!r} is the only column", expected="a target and something to predict it from")
     return frame.drop(target), labels.names(frame[target]), target
 
 
@@ -220,7 +219,8 @@ def _without_test_rows(
         )
     if not count:
         return rows, numbers, groups, test
-    notes.append(f"{_rows(count)} of the training set stand{'s' if count == 1 else ''} in the test set too: left out there.")
+    stand = "stands" if count == 1 else "stand"
+    notes.append(f"{_rows(count)} of the training set {stand} in the test set too: left out of the training set.")
     keep = ~shared
     _, groups = np.unique(groups[keep], return_inverse=True)
     return _kept(rows, keep), numbers[keep], groups.astype(np.int64), test[keep]

@@ -1,0 +1,37 @@
+"""Raw rows to arrays: one encoder for each kind of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goodfit.data import Dataset
+from goodfit.encode.array import ArrayEncoder
+from goodfit.encode.base import Encoded, Encoder
+from goodfit.encode.table import TableEncoder
+from goodfit.encode.text import TextEncoder
+from goodfit.errors import UsageError
+
+__all__ = ["ArrayEncoder", "Encoded", "Encoder", "TableEncoder", "TextEncoder", "from_dict", "make"]
+
+KINDS: dict[str, type[Encoder]] = {e.kind: e for e in (TextEncoder, TableEncoder, ArrayEncoder)}
+"""Dataset kind to encoder."""
+
+
+def make(dataset: Dataset, **options: Any) -> Encoder:
+    """The unfitted encoder for a data set.
+
+    Args:
+        dataset: Its kind and columns choose the encoder.
+        options: Those of `TextEncoder` or `TableEncoder`.
+    """
+    try:
+        if dataset.kind == "text":
+            return TextEncoder(tuple(dataset.rows.columns), **options)  # type: ignore[union-attr]
+        return KINDS[dataset.kind](**options)
+    except TypeError as error:
+        raise UsageError(f"an encoder option that {dataset.kind} data do not have", received=str(error)) from None
+
+
+def from_dict(d: dict[str, Any]) -> Encoder:
+    """An encoder back from its `to_dict`."""
+    return KINDS[d["kind"]].from_dict(d)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from goodfit.data.columns import numbers
 from goodfit.data.sources.decode import utf8
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError
@@ -22,18 +24,21 @@ def read(path: Path, encoding: str | None = None) -> Raw:
     data = utf8(path, encoding)
     if b"\n" not in data[:65536]:
         data = data.replace(b"\r", b"\n")  # old Mac line ends
-    separator = sniff(data, tab=path.suffixes[:1] in ([".tsv"], [".tab"]))
-    raw = Raw(frame := _frame(data, separator, path), name=path.name.split(".")[0])
+    separator = "\t" if ".tsv" in path.name and b"\t" in data[:65536] else sniff(data)
+    frame = _frame(data, separator, path)
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     if blank.any():
         frame = frame.filter(~blank)
     if frame.is_empty():
         raise DataError(f"{path} has a header and no rows", expected="at least one row under the header")
-    raw.rows = _named(frame, raw.notes)
-    return raw
+    notes: list[str] = []
+    frame = _named(frame, notes)
+    if separator != ",":
+        frame = pl.DataFrame([_pointed(c) for c in frame.iter_columns()])
+    return Raw(frame, notes=notes, name=path.name.split(".")[0])
 
 
-def sniff(data: bytes, tab: bool = False) -> str:
+def sniff(data: bytes) -> str:
     """The separator that cuts the first records into the same number of fields, the more the better."""
     head = data[:65536].decode(errors="ignore")
     whole = len(data) <= 65536
@@ -48,50 +53,50 @@ def sniff(data: bytes, tab: bool = False) -> str:
             return 0.0, 0
         return Counter(records)[records[0]] / len(records), records[0]
 
-    if tab:
-        return "\t"
     best = max(SEPARATORS, key=score)
     return best if score(best)[0] > 0 else ","
 
 
-def _records(text: str, separator: str, strict: bool = False) -> Iterator[list[str]]:
+def _records(text: str, separator: str, strict: bool = False) -> Any:
     csv.field_size_limit(2**31 - 1)
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
 
 
 def _frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
-    if data.count(b'"') % 2 == 0:
+    quotes = data.count(b'"')
+    if separator == "\t" and quotes and _bad_quote(data.decode(), separator):  # many such files quote nothing
+        return _checked((line.split("\t") for line in data.decode().splitlines()), path)
+    if quotes % 2 == 0:
         try:
             frame = pl.read_csv(data, separator=separator, infer_schema=False)
         except (pl.exceptions.PolarsError, UnicodeError):
-            return _slow_frame(data, separator, path)
-        # a row with too few fields comes back with nothing in the last column, so only then count them all
-        if frame.is_empty() or not frame.to_series(-1).null_count():
+            frame = pl.DataFrame()
+        # a row with too few fields comes back with nothing in the last column: only then each must be looked at
+        if frame.width and not frame.to_series(-1).null_count():
             return frame
-    return _slow_frame(data, separator, path)
-
-
-def _slow_frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
-    """The same, record by record, for files that need a look at each: it names the row that is wrong."""
     text = data.decode()
-    start = 0
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        for _ in reader:
-            start = reader.line_num
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            if separator == "\t":  # many tab-separated files quote nothing
-                return _checked((line.split("\t") for line in text.splitlines()), path)
-            raise DataError(
-                f"{path} has a quote that never closes",
-                received=f'a field opened with " in line {start + 1}',
-                fix='Close it, or write " as "" inside a quoted field.',
-            ) from None
+    opened = _bad_quote(text, separator)
+    if opened and opened[1]:
+        raise DataError(
+            f"{path} has a quote that never closes",
+            received=f'a field opened with " in line {opened[0]}',
+            fix='Close it, or write " as "" inside a quoted field.',
+        )
     return _checked(_records(text, separator), path)
 
 
-def _checked(records: Iterator[list[str]], path: Path) -> pl.DataFrame:
+def _bad_quote(text: str, separator: str) -> tuple[int, bool] | None:
+    """The line of the first record whose quotes are wrong, and whether one never closes; None where all is well."""
+    reader, line = _records(text, separator, strict=True), 0
+    try:
+        for _ in reader:
+            line = reader.line_num
+    except csv.Error as error:
+        return line + 1, "unexpected end" in str(error)
+    return None
+
+
+def _checked(records: Iterable[list[str]], path: Path) -> pl.DataFrame:
     """Records of one length as a frame; ragged ones are a `DataError` that names the first."""
     rows, numbers = [], []
     for number, record in enumerate(records):
@@ -103,7 +108,7 @@ def _checked(records: Iterator[list[str]], path: Path) -> pl.DataFrame:
         if len(record) != len(header):
             wrong = sum(len(r) != len(header) for r in rows)
             raise DataError(
-                f"{path} is ragged: {wrong:,} of {len(rows):,} rows have another number of fields than the header",
+                f"{path} is ragged: {wrong:,} of {len(rows):,} rows differ from the header in their number of fields",
                 expected=f"{len(header)} fields in every row",
                 received=f"{len(record)} in row {number:,} below the header",
                 fix="Quote the fields that hold the separator, or repair the row.",
@@ -127,3 +132,11 @@ def _named(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
             notes.append("The first column has no name and only numbers the rows: left out.")
             return frame.drop(first)
     return frame
+
+
+def _pointed(column: pl.Series) -> pl.Series:
+    """A column of numbers with decimal commas, written with points."""
+    if numbers(column) is None and column.str.contains(",", literal=True).any():
+        pointed = column.str.replace(",", ".", literal=True)
+        return column if numbers(pointed) is None else pointed
+    return column

@@ -53,7 +53,7 @@ def column(name: str, values: list[Any]) -> pl.Series:
     """Python values as a column, whatever they are."""
     try:
         series = pl.Series(name, values, strict=True)
-        if not (series.dtype.is_nested() or series.dtype == pl.Object):
+        if not (series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary)):
             return series
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
         pass
@@ -65,4 +65,6 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return str(value).encode(errors="replace").decode()

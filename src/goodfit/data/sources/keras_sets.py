@@ -10,8 +10,8 @@ import hashlib
 import io
 import json
 import os
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,10 @@ SHA256 = {
     "reuters.npz": "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
     "reuters_word_index.json": "9b56000edc4b34a32e89fd5a23b2605594682c74efcf7d8f4e2a5514b771e633",
 }
-TOPICS = tuple(
-    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude "
-    "nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi iron-steel "
-    "rubber heat jobs lei bop zinc orange pet-chem dlr gas silver wpi hog lead".split()
+TOPICS = (
+    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass "
+    "crude nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi "
+    "iron-steel rubber heat jobs lei bop zinc orange pet-chem dlr gas silver wpi hog lead"
 )
 """The 46 Reuters topics in the order of Keras's label numbers."""
 
@@ -49,10 +49,10 @@ def reuters() -> Raw:
     """11,228 newswires in 46 topics; the test set is that of `keras.datasets.reuters.load_data()`."""
     arrays = _arrays("reuters.npz")
     order = np.arange(len(arrays["x"]))
-    np.random.RandomState(113).shuffle(order)  # noqa: NPY002 (Keras's own split is drawn this way)
+    np.random.RandomState(113).shuffle(order)  # as Keras draws its split
     test = np.zeros(len(order), bool)
     test[order[int(len(order) * 0.8) :]] = True
-    return _raw("reuters", arrays["x"], arrays["y"], test, TOPICS, "topic")
+    return _raw("reuters", arrays["x"], arrays["y"], test, tuple(TOPICS.split()), "topic")
 
 
 def _raw(name: str, x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: tuple[str, ...], target: str) -> Raw:
@@ -85,7 +85,7 @@ def _find(name: str) -> bytes:
         with urllib.request.urlopen(ORIGIN + name, timeout=30) as reply:
             data = reply.read()
         why = "the download has another SHA-256"
-    except (OSError, urllib.error.URLError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         data, why = b"", f"no download: {getattr(error, 'reason', error)}"
     if hashlib.sha256(data).hexdigest() != SHA256[name]:
         raise MissingDataError(

@@ -25,7 +25,8 @@ def read(source: Any) -> Raw:
     if not isinstance(source, (tuple, list)) or len(source) != 2:
         raise UsageError("the data cannot be understood", expected=EXPECTED, received=describe(source))
     if all(isinstance(part, (tuple, list)) and len(part) == 2 and not _scalar(part[0]) for part in source):
-        return joined(*(_pair(x, y) for x, y in source))
+        train, test = (_pair(x, y) for x, y in source)
+        return joined(train, test)
     return _pair(*source)
 
 
@@ -36,7 +37,9 @@ def as_frame(source: Any) -> pl.DataFrame | None:
     if isinstance(source, pl.DataFrame):
         return source
     if isinstance(source, dict):
-        lengths = {k: len(np.atleast_1d(np.asarray(v, dtype=object))) for k, v in source.items()}
+        if all(_scalar(v) for v in source.values()):
+            return of_records([source])
+        lengths = {k: 1 if _scalar(v) else len(v) for k, v in source.items()}
         if len(set(lengths.values())) > 1:
             raise DataError("columns of different lengths", received=str(lengths))
         return pl.DataFrame([column(str(k), _listed(v)) for k, v in source.items()])
@@ -56,8 +59,9 @@ def as_rows(x: Any) -> pl.DataFrame | np.ndarray:
         raise DataError("x is a sparse matrix", expected="raw rows: texts, columns or a dense array")
     if isinstance(x, pl.Series):
         x = x.to_list() if x.dtype == pl.String else x.to_numpy()
-    try:
-        array = np.asarray(x)
+    try:  # a list of long texts as a NumPy array would take the longest one's room for each
+        listed = isinstance(x, (list, tuple)) and any(isinstance(v, (str, bytes)) for v in x)
+        array = np.asarray(x, dtype=object) if listed else np.asarray(x)
     except ValueError:
         raise DataError("x is ragged", expected="rows of one shape", received="rows of several shapes") from None
     if array.dtype.kind in "US" or (array.dtype == object and array.ndim == 1):

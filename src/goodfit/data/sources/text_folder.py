@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,11 @@ from goodfit.data.sources.decode import utf8
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError
 
-SIDES = {"train": False, "training": False, "valid": False, "val": False, "validation": False, "dev": False, "test": True}
-"""Folder names above the classes: whether they hold test rows."""
+TRAIN, VALIDATION, TEST = ("train", "training"), ("valid", "val", "validation", "dev"), ("test",)
+"""Folder names above the classes."""
+
 UNLABELLED = ("unsup", "__MACOSX")
+"""Folders that are no class."""
 
 
 def read(path: Path, encoding: str | None = None) -> Raw:
@@ -26,23 +27,21 @@ def read(path: Path, encoding: str | None = None) -> Raw:
     return Raw(frame, target="label", text="text", test=test, notes=notes, name=path.resolve().name)
 
 
-def walk(
-    path: Path, suffixes: tuple[str, ...], keep: Callable[[Path], bool] = lambda file: True
-) -> tuple[list[Path], list[str], np.ndarray | None, list[str]]:
+def walk(path: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[str], np.ndarray | None, list[str]]:
     """Files of class folders: paths sorted by name, a label each, the test mask where `test/` stands, notes."""
     notes: list[str] = []
     folders = [f for f in _folders(path) if f.name not in UNLABELLED]
     while len(folders) == 1 and not _holds(folders[0], suffixes) and _folders(folders[0]):
         path = folders[0]
         folders = [f for f in _folders(path) if f.name not in UNLABELLED]
-    sides = {f: SIDES[f.name.lower()] for f in folders if f.name.lower() in SIDES}
-    if not any(not is_test for is_test in sides.values()):
+    sides = {f: f.name.lower() in TEST for f in folders if f.name.lower() in TRAIN + VALIDATION + TEST}
+    if not any(f.name.lower() in TRAIN for f in sides):
         sides = {path: False}
     else:
         ignored = [f.name for f in folders if f not in sides]
         if ignored:
             notes.append(f"Folders beside train and test were left out: {', '.join(ignored[:5])}.")
-        if any(f.name.lower() in ("valid", "val", "validation", "dev") for f in sides):
+        if any(f.name.lower() in VALIDATION for f in sides):
             notes.append("The validation folder was added to the training rows: validation rows are drawn by seed.")
     files: list[Path] = []
     labels: list[str] = []
@@ -52,10 +51,8 @@ def walk(
             if folder.name in UNLABELLED:
                 notes.append(f"The folder {folder.name} has no labels: left out.")
                 continue
-            found = sorted(
-                Path(e.path) for e in os.scandir(folder) if e.name.lower().endswith(suffixes) and e.name[0] != "."
-            )
-            found = [f for f in found if keep(f)]
+            names = sorted(n for n in os.listdir(folder) if n.lower().endswith(suffixes) and n[0] != ".")
+            found = [folder / name for name in names]
             files += found
             labels += [folder.name] * len(found)
             test += [is_test] * len(found)
@@ -65,13 +62,13 @@ def walk(
 
 def _folders(path: Path) -> list[Path]:
     try:
-        return sorted(Path(e.path) for e in os.scandir(path) if e.is_dir() and not e.name.startswith("."))
+        return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
     except OSError as error:
         raise DataError(f"{path} cannot be read", received=error.strerror or str(error)) from None
 
 
 def _holds(folder: Path, suffixes: tuple[str, ...]) -> bool:
-    return any(e.name.lower().endswith(suffixes) for e in os.scandir(folder) if e.is_file())
+    return any(name.lower().endswith(suffixes) for name in os.listdir(folder))
 
 
 def _text(file: Path, encoding: str | None) -> str:

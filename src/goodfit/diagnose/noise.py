@@ -6,9 +6,6 @@ import numpy as np
 
 Array = np.ndarray
 
-_T975 = np.array([12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262])
-"""97.5 % points of Student's t for 1 to 9 degrees of freedom."""
-
 
 def median(values: Array) -> float:
     """The median; `np.median` would import `numpy.ma`, a tenth of the time that a short log takes."""
@@ -28,32 +25,40 @@ def roughness(values: Array) -> float:
     return float(median(np.abs(np.diff(x, 2))) / (0.6745 * np.sqrt(6)))
 
 
-def smoothed(values: Array, window: int) -> Array:
-    """Centred moving average over `window` (odd) epochs, narrower at both ends; NaN are left out, not spread."""
-    if window <= 1 or len(values) < 3:
-        return values.copy()
-    half = window // 2
+def window(position: int) -> int:
+    """Epochs that the trend averages around a position: 1 up to epoch 10, 3 from 11, 5 from 21, 11 from 51 (odd).
+
+    It grows as learning slows down, and does not depend on how long a run goes on.
+    """
+    return min(11, position // 5) | 1
+
+
+def smoothed(values: Array) -> Array:
+    """A curve's trend: centred moving average over `window`, narrower at the end; NaN are left out, not spread."""
     good = np.isfinite(values)
     total = np.concatenate([[0.0], np.cumsum(np.where(good, values, 0.0))])
     count = np.concatenate([[0], np.cumsum(good)])
     at = np.arange(len(values))
-    # A window that shrinks symmetrically keeps a straight line straight up to both ends.
-    reach = np.minimum(half, np.minimum(at, len(values) - 1 - at))
+    # A window that shrinks symmetrically keeps a straight line straight up to the end.
+    reach = np.minimum(np.minimum(11, at // 5) // 2, len(values) - 1 - at)
     low, high = at - reach, at + reach + 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(count[high] > count[low], (total[high] - total[low]) / (count[high] - count[low]), np.nan)
+    means = (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)
+    # Where the window is one epoch the value itself: sums of large numbers would blur it.
+    return np.where(reach == 0, values, np.where(count[high] > count[low], means, np.nan))
 
 
-def window(epochs: int) -> int:
-    """Epochs of the moving average for a run of this length: 1 up to 19, 3 from 20, 11 from 110 (always odd)."""
-    return min(11, epochs // 10) | 1
+def between(runs: Array) -> float:
+    """Standard deviation between seeds of one epoch's value; NaN under 2 runs or 2 epochs that all of them reached.
 
+    What is left of each value when its run's mean and its epoch's mean are taken off (a two-way layout), with
+    (runs - 1)(epochs - 1) degrees of freedom.
 
-def standard_error(changes: Array) -> float:
-    """Standard error of the mean of paired changes, as much wider as Student's t is; NaN under 3 runs."""
-    x = changes[np.isfinite(changes)]
-    if len(x) < 3:
+    Args:
+        runs: Shape `(runs, epochs)`.
+    """
+    x = runs[:, np.isfinite(runs).all(axis=0)]
+    n, epochs = x.shape
+    if n < 2 or epochs < 2:
         return float("nan")
-    df = len(x) - 1
-    wider = (_T975[df - 1] if df <= len(_T975) else 1.96 + 2.5 / df) / 1.96
-    return float(np.std(x, ddof=1) / np.sqrt(len(x)) * wider)
+    rest = x - x.mean(axis=1, keepdims=True) - x.mean(axis=0) + x.mean()
+    return float(np.sqrt(np.sum(rest**2) / ((n - 1) * (epochs - 1))))

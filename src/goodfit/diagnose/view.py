@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from goodfit.diagnose.noise import Array, roughness, smoothed, standard_error, window
+from goodfit.diagnose.noise import Array, between, roughness, smoothed, window
 from goodfit.history import History
 
 _METRICS = (
@@ -79,7 +79,7 @@ class Curve:
     @cached_property
     def smooth(self) -> Array:
         """The mean's moving average, shape `(epochs,)`."""
-        return smoothed(self.mean, window(len(self.mean)))
+        return smoothed(self.mean)
 
     @cached_property
     def noise(self) -> float:
@@ -96,14 +96,14 @@ class Curve:
     def last(self) -> float:
         """The mean over the last epochs (as many as the moving average spans)."""
         x = self.mean[np.isfinite(self.mean)]
-        return float(np.mean(x[-window(len(self.mean)) :]))
+        return float(np.mean(x[-window(len(x) - 1) :]))
 
     @cached_property
     def best(self) -> int:
         """Position of the best epoch of the mean, near the best of its trend (the first of equals)."""
         trend = -self.smooth if self.higher else self.smooth
         at = int(np.nanargmin(trend))
-        half = window(len(self.mean)) // 2
+        half = window(at) // 2
         low = max(0, at - half)
         near = self.mean[low : at + half + 1]
         return low + int(np.nanargmin(-near if self.higher else near))
@@ -113,25 +113,19 @@ class Curve:
         """The trend's best value."""
         return float(np.nanmax(self.smooth) if self.higher else np.nanmin(self.smooth))
 
-    def around(self, epoch: int) -> Array:
-        """Each run's mean over the moving average's window around a position, shape `(runs,)`."""
-        half = min(window(len(self.mean)) // 2, epoch, len(self.mean) - 1 - epoch)
-        part = self.runs[:, epoch - half : epoch + half + 1]
-        return np.asarray(part.mean(axis=1))
-
     def change(self, start: int, end: int) -> tuple[float, float]:
-        """The mean's change between two positions, and its standard error.
+        """The mean's change between the trend at a position and its last values up to another, and its standard error.
 
-        Noise between seeds is the yardstick where three runs or more reach both; the curve's own roughness
-        otherwise.
+        Noise between seeds over these epochs is the yardstick where there are three or more; the curve's own
+        roughness otherwise.
         """
-        wide = window(len(self.mean))
-        after = self.runs[:, end - wide + 1 : end + 1].mean(axis=1)
-        size = float(np.nanmean(self.mean[end - wide + 1 : end + 1]) - self.smooth[start])
-        error = standard_error(after - self.around(start))
-        if not np.isfinite(error):
-            error = self.noise * np.sqrt(2.0 / wide)
-        return size, error
+        wide = window(end)
+        size = float(np.nanmean(self.mean[max(0, end - wide + 1) : end + 1]) - self.smooth[start])
+        seeds = between(self.runs[:, start : end + 1]) * float(np.sqrt(2 / len(self.runs)))
+        epochs = self.noise * float(np.sqrt(1 / window(start) + 1 / wide))
+        # Two seeds leave one degree of freedom for each epoch: there the curve's own wobble may speak too.
+        both = [e for e in (seeds, epochs) if np.isfinite(e) and e > 0]
+        return size, 0.0 if not both else (min(both) if len(self.runs) < 3 else both[0])
 
 
 @dataclass(frozen=True)

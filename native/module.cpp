@@ -3,7 +3,8 @@
 #include <Python.h>
 
 #include <cstring>
-#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "kernels.h"
 #include "ngrams.h"
@@ -37,7 +38,46 @@ bool texts_of(PyObject* tuple, std::vector<goodfit::Text>* texts) {
   return true;
 }
 
-PyObject* choose(PyObject*, PyObject* args) {
+PyObject* arrays(const std::vector<goodfit::Counts>& parts, size_t texts) {
+  size_t entries = 0;
+  for (const auto& part : parts) entries += part.columns.size();
+  if (entries > INT32_MAX) {
+    PyErr_SetString(PyExc_OverflowError, "more than 2**31 counts");
+    return nullptr;
+  }
+  const auto array = [](size_t bytes) { return PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes)); };
+  PyObject *indptr = array((texts + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
+  if (!indptr || !indices || !values) return nullptr;
+  auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
+  char *i = PyByteArray_AS_STRING(indices), *v = PyByteArray_AS_STRING(values);
+  *p = 0;
+  for (const auto& part : parts) {
+    for (int32_t n : part.per_text) p[1] = p[0] + n, ++p;
+    const size_t bytes = part.columns.size() * 4;
+    std::memcpy(i, part.columns.data(), bytes), i += bytes;
+    std::memcpy(v, part.values.data(), bytes), v += bytes;
+  }
+  return Py_BuildValue("NNN", indptr, indices, values);
+}
+
+PyObject* spelled(const goodfit::Vocabulary& vocabulary) {
+  PyObject* list = PyList_New(Py_ssize_t(vocabulary.grams.size()));
+  std::string text;
+  for (size_t i = 0; list && i < vocabulary.grams.size(); ++i) {
+    text.clear();
+    for (uint32_t token : vocabulary.grams[i]) {
+      if (token == goodfit::kNone) break;
+      if (!text.empty()) text += ' ';
+      text += vocabulary.tokens.name(token);
+    }
+    PyObject* s = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), nullptr);
+    if (!s) Py_CLEAR(list);
+    else PyList_SET_ITEM(list, Py_ssize_t(i), s);
+  }
+  return list;
+}
+
+PyObject* fit(PyObject*, PyObject* args) {
   PyObject* tuple;
   goodfit::NgramOptions o{};
   long long most;
@@ -46,63 +86,42 @@ PyObject* choose(PyObject*, PyObject* args) {
   o.max_features = most;
   std::vector<goodfit::Text> texts;
   if (!texts_of(tuple, &texts)) return nullptr;
-  std::vector<std::string> vocabulary;
+  goodfit::Vocabulary vocabulary;
+  std::vector<goodfit::Counts> parts;
   Py_BEGIN_ALLOW_THREADS;
-  vocabulary = goodfit::choose(texts, o);
+  goodfit::choose(texts, o, vocabulary);
+  parts = goodfit::count(texts, vocabulary, o);
   Py_END_ALLOW_THREADS;
-  PyObject* list = PyList_New(Py_ssize_t(vocabulary.size()));
-  for (size_t i = 0; list && i < vocabulary.size(); ++i) {
-    PyObject* s = PyUnicode_DecodeUTF8(vocabulary[i].data(), Py_ssize_t(vocabulary[i].size()), nullptr);
-    if (!s) Py_CLEAR(list);
-    else PyList_SET_ITEM(list, Py_ssize_t(i), s);
-  }
-  return list;
+  PyObject *list = spelled(vocabulary), *counts = list ? arrays(parts, texts.size()) : nullptr;
+  return counts ? Py_BuildValue("NN", list, counts) : nullptr;
 }
 
-PyObject* count(PyObject*, PyObject* args) {
-  PyObject *tuple, *words;
+PyObject* transform(PyObject*, PyObject* args) {
+  PyObject *tuple, *grams;
   goodfit::NgramOptions o{};
-  if (!PyArg_ParseTuple(args, "O!O!ii", &PyTuple_Type, &tuple, &PyTuple_Type, &words, &o.low, &o.high)) return nullptr;
+  if (!PyArg_ParseTuple(args, "O!O!ii", &PyTuple_Type, &tuple, &PyTuple_Type, &grams, &o.low, &o.high)) return nullptr;
   std::vector<goodfit::Text> texts;
   if (!texts_of(tuple, &texts)) return nullptr;
-  std::vector<std::string_view> vocabulary;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); ++i) {
+  goodfit::Vocabulary vocabulary;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grams); ++i) {
     Py_ssize_t size;
-    const char* data = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(words, i), &size);  // kept in the string object
+    const char* data = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(grams, i), &size);
     if (!data) return nullptr;
-    vocabulary.emplace_back(data, size);
+    goodfit::add({data, size_t(size)}, vocabulary);
   }
   std::vector<goodfit::Counts> parts;
   Py_BEGIN_ALLOW_THREADS;
   parts = goodfit::count(texts, vocabulary, o);
   Py_END_ALLOW_THREADS;
-  size_t entries = 0;
-  for (const auto& part : parts) entries += part.columns.size();
-  if (entries > INT32_MAX) {
-    PyErr_SetString(PyExc_OverflowError, "more than 2**31 counts");
-    return nullptr;
-  }
-  const auto array = [](size_t bytes) { return PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes)); };
-  PyObject *indptr = array((texts.size() + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
-  if (!indptr || !indices || !values) return nullptr;
-  auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
-  char *i = PyByteArray_AS_STRING(indices), *v = PyByteArray_AS_STRING(values);
-  *p = 0;
-  for (auto& part : parts) {
-    for (int32_t n : part.per_row) p[1] = p[0] + n, ++p;
-    const size_t bytes = part.columns.size() * 4;
-    std::memcpy(i, part.columns.data(), bytes), i += bytes;
-    std::memcpy(v, part.values.data(), bytes), v += bytes;
-    part = {};
-  }
-  return Py_BuildValue("NNN", indptr, indices, values);
+  return arrays(parts, texts.size());
 }
 
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
-    {"choose", choose, METH_VARARGS, "(texts, low, high, max_features, min_df, max_df): the n-grams to keep."},
-    {"count", count, METH_VARARGS, "(texts, vocabulary, low, high): indptr, indices, values as bytes."},
+    {"fit", fit, METH_VARARGS,
+     "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `transform` has them."},
+    {"transform", transform, METH_VARARGS, "(texts, vocabulary, low, high): indptr, indices, values as bytes."},
     {nullptr, nullptr, 0, nullptr},
 };
 

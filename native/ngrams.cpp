@@ -1,16 +1,12 @@
 #include "ngrams.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <string>
 #include <thread>
-
-#include "tokens.h"
 
 namespace goodfit {
 namespace {
-
-using Gram = std::array<uint32_t, kLongest>;  // token numbers; kNone after the last
 
 uint64_t hash(const Gram& g) { return mix(mix(g[0], g[1]), g[2]); }
 
@@ -34,6 +30,13 @@ void share(int threads, size_t parts, const Work& work) {
   on_threads(threads, [&](int thread) {
     for (size_t part; (part = next.fetch_add(1)) < parts;) work(thread, part);
   });
+}
+
+template <class T>
+void sort(int threads, std::vector<T>& items) {
+  const auto piece = [&](int i) { return items.begin() + ptrdiff_t(items.size() * i / threads); };
+  share(threads, threads, [&](int, size_t i) { std::sort(piece(int(i)), piece(int(i) + 1)); });
+  for (int i = 1; i < threads; ++i) std::inplace_merge(items.begin(), piece(i), piece(i + 1));
 }
 
 // How often something stands in all texts, and in how many. Texts must come one after the other.
@@ -89,17 +92,14 @@ struct Found {
     Gram gram;
     uint32_t text;
   };
-  TokenCache cache;
+  TokenReader tokens;
   std::vector<Tally> words;                       // by token number
   std::vector<Entry> grams[kShards];              // of two tokens and more
-  std::vector<uint32_t> ids;                      // of one text
-  std::string buffer;
 
-  explicit Found(Tokens& tokens) : cache(tokens) {}
+  explicit Found(Tokens& all) : tokens(all) {}
 
   void read(const Text& text, uint32_t number, const NgramOptions& options) {
-    ids.clear();
-    tokenise(text, buffer, [&](std::string_view token) { ids.push_back(cache.id(token)); });
+    const std::vector<uint32_t>& ids = tokens(text);
     if (options.low == 1)
       for (uint32_t id : ids) {
         if (id >= words.size()) words.resize(std::max<size_t>(id + 1, 2 * words.size()));
@@ -116,20 +116,41 @@ struct Found {
 // A candidate for the vocabulary; tokens are numbered in code point order, from 1, and 0 stands for none, so that
 // these numbers compare as the n-grams' texts do (a blank is below every character of a token).
 struct Candidate {
-  uint32_t count;
+  uint32_t count = 0;
   Gram ranks;
   bool operator<(const Candidate& other) const {
     return count != other.count ? count > other.count : ranks < other.ranks;
   }
 };
 
+// The place of each token in code point order, from 1, and the tokens in that order.
+std::vector<uint32_t> ranks(int threads, const Tokens& tokens, std::vector<uint32_t>* order) {
+  struct Name {
+    uint64_t start;  // the first bytes, so that most comparisons look no further
+    uint32_t id;
+    const Tokens* tokens;
+    bool operator<(const Name& other) const {
+      return start != other.start ? start < other.start : tokens->name(id) < tokens->name(other.id);
+    }
+  };
+  std::vector<Name> names;
+  for (uint32_t id = 0; id < tokens.size(); ++id)
+    names.push_back({__builtin_bswap64(tokens.token(id).start), id, &tokens});
+  sort(threads, names);
+  std::vector<uint32_t> rank(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    order->push_back(names[i].id);
+    rank[names[i].id] = uint32_t(i) + 1;
+  }
+  return rank;
+}
+
 }  // namespace
 
-std::vector<std::string> choose(const std::vector<Text>& texts, const NgramOptions& options) {
+void choose(const std::vector<Text>& texts, const NgramOptions& options, Vocabulary& out) {
   const int threads = threads_for(texts.size());
-  Tokens tokens;
   std::deque<Found> found;
-  for (int i = 0; i < threads; ++i) found.emplace_back(tokens);
+  for (int i = 0; i < threads; ++i) found.emplace_back(out.tokens);
   std::vector<Shard> shards(kShards);
   constexpr int64_t kBlock = int64_t{1} << 24;  // characters that are read before n-grams are tallied: bounds memory
   constexpr size_t kPart = 64;                  // texts that a thread takes at a time
@@ -148,42 +169,50 @@ std::vector<std::string> choose(const std::vector<Text>& texts, const NgramOptio
     });
   }
 
-  const auto& names = tokens.names();
-  std::vector<uint32_t> order(names.size()), rank(names.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = uint32_t(i);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return names[a] < names[b]; });
-  for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = uint32_t(i) + 1;
-
+  std::vector<uint32_t> order;
+  const std::vector<uint32_t> rank = ranks(threads, out.tokens, &order);
   std::vector<Candidate> chosen;
-  const auto consider = [&](const Gram& gram, uint32_t count, uint32_t in_texts) {
-    if (count == 0 || in_texts < options.min_df || in_texts > options.max_df) return;
-    Candidate c{count, {}};
+  const auto consider = [&](const Gram& gram, const Tally& tally) {
+    if (tally.count == 0 || tally.texts < options.min_df || tally.texts > options.max_df) return;
+    Candidate c{tally.count, {}};
     for (int i = 0; i < kLongest; ++i) c.ranks[i] = gram[i] == kNone ? 0 : rank[gram[i]];
     chosen.push_back(c);
   };
   if (options.low == 1)
-    for (uint32_t id = 0; id < names.size(); ++id) {
-      uint32_t count = 0, in_texts = 0;
+    for (uint32_t id = 0; id < out.tokens.size(); ++id) {
+      Tally all;
       for (const Found& f : found)
-        if (id < f.words.size()) count += f.words[id].count, in_texts += f.words[id].texts;
-      consider({id, kNone, kNone}, count, in_texts);
+        if (id < f.words.size()) all.count += f.words[id].count, all.texts += f.words[id].texts;
+      consider({id, kNone, kNone}, all);
     }
   for (Shard& shard : shards) {
-    for (const auto& slot : shard.slots()) consider(slot.gram, slot.tally.count, slot.tally.texts);
+    for (const auto& slot : shard.slots()) consider(slot.gram, slot.tally);
     shard = Shard();
   }
   if (options.max_features >= 0 && chosen.size() > size_t(options.max_features)) {
     std::nth_element(chosen.begin(), chosen.begin() + options.max_features, chosen.end());
     chosen.resize(options.max_features);
   }
-  std::sort(chosen.begin(), chosen.end());
-  std::vector<std::string> vocabulary(chosen.size());
-  for (size_t i = 0; i < chosen.size(); ++i)
-    for (int k = 0; k < kLongest && chosen[i].ranks[k]; ++k) {
-      if (k) vocabulary[i] += ' ';
-      vocabulary[i] += names[order[chosen[i].ranks[k] - 1]];
-    }
-  return vocabulary;
+  sort(threads, chosen);
+  out.grams.reserve(chosen.size());
+  for (const Candidate& c : chosen) {
+    Gram& gram = out.grams.emplace_back();
+    for (int i = 0; i < kLongest; ++i) gram[i] = c.ranks[i] ? order[c.ranks[i] - 1] : kNone;
+  }
+}
+
+void add(std::string_view text, Vocabulary& out) {
+  Gram gram = {kNone, kNone, kNone};
+  const auto n = 1 + std::count(text.begin(), text.end(), ' ');
+  for (int i = 0; i < n && n <= kLongest; ++i) {
+    std::string token(text.substr(0, text.find(' ')));
+    text.remove_prefix(std::min(text.size(), token.size() + 1));
+    token.resize(token.size() + 16);
+    const Token padded(token.data(), token.size() - 16);
+    const char* kept;
+    gram[i] = out.tokens.add(padded, padded.hash(), &kept);
+  }
+  out.grams.push_back(gram);
 }
 
 namespace {
@@ -191,32 +220,32 @@ namespace {
 // A vocabulary to look n-grams up in.
 class Lookup {
  public:
-  explicit Lookup(const std::vector<std::string_view>& vocabulary, const NgramOptions& options) {
+  Lookup(const Vocabulary& vocabulary, const NgramOptions& options) {
     size_t size = 64;
-    while (size < 2 * vocabulary.size()) size *= 2;
+    while (size < 2 * vocabulary.grams.size()) size *= 2;
     slots_.resize(size);
-    for (size_t column = 0; column < vocabulary.size(); ++column) {
-      std::string_view rest = vocabulary[column];
-      const int n = 1 + int(std::count(rest.begin(), rest.end(), ' '));
+    std::vector<uint32_t> renumbered(vocabulary.tokens.size(), kNone);
+    for (size_t column = 0; column < vocabulary.grams.size(); ++column) {
+      Gram gram = vocabulary.grams[column];
+      const int n = int(std::find(gram.begin(), gram.end(), kNone) - gram.begin());
       if (n < options.low || n > options.high) continue;
-      Gram gram = {kNone, kNone, kNone};
       for (int i = 0; i < n; ++i) {
-        const std::string_view token = rest.substr(0, rest.find(' '));
-        rest.remove_prefix(std::min(rest.size(), token.size() + 1));
-        std::string_view stored;
-        gram[i] = tokens_.add(token, goodfit::hash(token), &stored);
+        uint32_t& id = renumbered[gram[i]];
+        if (id == kNone) {
+          const Token token = vocabulary.tokens.token(gram[i]);
+          tokens_.insert(token, token.hash(), id = uint32_t(words_.size()));
+          words_.push_back(-1);
+        }
+        gram[i] = id;
       }
-      if (gram[0] >= words_.size()) words_.resize(tokens_.names().size() * 2, -1);
       if (n == 1) words_[gram[0]] = int32_t(column);
       else slots_[place(gram)] = {gram, int32_t(column)};
     }
-    words_.resize(tokens_.names().size(), -1);
   }
 
-  uint32_t token(std::string_view s) const { return tokens_.find(s, goodfit::hash(s)); }
+  const TokenTable& tokens() const { return tokens_; }
   int32_t word(uint32_t token) const { return words_[token]; }
-  size_t home(const Gram& gram) const { return hash(gram) & (slots_.size() - 1); }
-  void prefetch(size_t home) const { __builtin_prefetch(&slots_[home]); }
+  void prefetch(const Gram& gram) const { __builtin_prefetch(&slots_[hash(gram) & (slots_.size() - 1)]); }
   int32_t gram(const Gram& gram) const { return slots_[place(gram)].column; }
 
  private:
@@ -230,27 +259,37 @@ class Lookup {
     while (slots_[i].column >= 0 && slots_[i].gram != gram) i = (i + 1) & mask;
     return i;
   }
-  Tokens tokens_;
-  std::vector<int32_t> words_;
-  std::vector<Slot> slots_;
+  TokenTable tokens_;
+  std::vector<int32_t> words_;  // columns by token number
+  std::vector<Slot> slots_;     // of two tokens and more
 };
+
+// Sorts small numbers, a byte at a time.
+void sort(std::vector<int32_t>& items, std::vector<int32_t>& other, int32_t largest) {
+  other.resize(items.size());
+  for (int shift = 0; shift < 32 && largest >> shift; shift += 8) {
+    uint32_t at[257] = {};
+    for (int32_t x : items) ++at[(x >> shift & 255) + 1];
+    for (int i = 0; i < 255; ++i) at[i + 1] += at[i];
+    for (int32_t x : items) other[at[x >> shift & 255]++] = x;
+    items.swap(other);
+  }
+}
 
 }  // namespace
 
-std::vector<Counts> count(const std::vector<Text>& texts, const std::vector<std::string_view>& vocabulary,
-                          const NgramOptions& options) {
+std::vector<Counts> count(const std::vector<Text>& texts, const Vocabulary& vocabulary, const NgramOptions& options) {
   const Lookup lookup(vocabulary, options);
   constexpr size_t kPart = 256;
   std::vector<Counts> parts((texts.size() + kPart - 1) / kPart);
   share(threads_for(texts.size()), parts.size(), [&](int, size_t part) {
     Counts& out = parts[part];
-    std::string buffer;
-    std::vector<uint32_t> ids;
+    TokenReader tokens(lookup.tokens());
     std::vector<Gram> grams;
-    std::vector<int32_t> columns;
+    std::vector<int32_t> columns, other;
     for (size_t i = part * kPart; i < std::min(texts.size(), (part + 1) * kPart); ++i) {
-      ids.clear(), grams.clear(), columns.clear();
-      tokenise(texts[i], buffer, [&](std::string_view token) { ids.push_back(lookup.token(token)); });
+      grams.clear(), columns.clear();
+      const std::vector<uint32_t>& ids = tokens(texts[i]);
       if (options.low == 1)
         for (uint32_t id : ids)
           if (id != kNone && lookup.word(id) >= 0) columns.push_back(lookup.word(id));
@@ -258,12 +297,12 @@ std::vector<Counts> count(const std::vector<Text>& texts, const std::vector<std:
         for (size_t k = 0; k + n <= ids.size(); ++k) {
           const Gram gram = {ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone};
           if (gram[0] == kNone || gram[1] == kNone || (n == 3 && gram[2] == kNone)) continue;
-          lookup.prefetch(lookup.home(gram));
+          lookup.prefetch(gram);
           grams.push_back(gram);
         }
       for (const Gram& gram : grams)
         if (const int32_t column = lookup.gram(gram); column >= 0) columns.push_back(column);
-      std::sort(columns.begin(), columns.end());
+      sort(columns, other, int32_t(vocabulary.grams.size()));
       const size_t before = out.columns.size();
       for (int32_t column : columns) {
         if (out.columns.size() > before && out.columns.back() == column) {
@@ -273,7 +312,7 @@ std::vector<Counts> count(const std::vector<Text>& texts, const std::vector<std:
           out.values.push_back(1);
         }
       }
-      out.per_row.push_back(int32_t(out.columns.size() - before));
+      out.per_text.push_back(int32_t(out.columns.size() - before));
     }
   });
   return parts;

@@ -10,10 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "ngrams.h"
 #include "unicode_table.h"
 
 namespace goodfit {
+
+// A text as Python holds it: code points of `kind` (1, 2 or 4) bytes.
+struct Text {
+  const void* data;
+  int64_t length;
+  int kind;
+};
 
 constexpr uint32_t kNone = 0xffffffff;
 
@@ -22,119 +28,158 @@ inline uint64_t mix(uint64_t a, uint64_t b) {
   return uint64_t(product) ^ uint64_t(product >> 64);
 }
 
-inline uint64_t hash(std::string_view s) {
-  uint64_t h = s.size();
-  const char* p = s.data();
-  size_t n = s.size();
-  for (; n > 8; p += 8, n -= 8) {
+// A token in UTF-8. At least 16 bytes can be read; those after the end are zero.
+struct Token {
+  const char* data;
+  size_t size;
+  uint64_t start = word(0), next = word(1);  // the first 16 bytes: all of most tokens
+
+  Token(const char* data, size_t size) : data(data), size(size) {}
+  uint64_t word(int i) const {
     uint64_t x;
-    std::memcpy(&x, p, 8);
-    h = mix(h, x);
+    std::memcpy(&x, data + 8 * i, 8);
+    return x;
   }
-  uint64_t x = 0;
-  std::memcpy(&x, p, n);
-  return mix(h, x);
-}
+  uint64_t hash() const {
+    uint64_t h = mix(start, next);
+    for (size_t i = 16; i < size; ++i) h = mix(h, static_cast<unsigned char>(data[i]));
+    return h;
+  }
+};
 
-// Calls emit(std::string_view) for each token, in UTF-8. `buffer` is working memory.
-template <class Char, class Emit>
-void tokenise(const Char* text, int64_t length, std::string& buffer, const Emit& emit) {
-  enum Class { kOther, kWord, kMark, kSingle, kApostrophe, kDottedI };  // as in unicode.py
-  bool apostrophe = false;  // one stands after the word in the buffer, and belongs to it if more follows
-  const auto put = [&](uint32_t c) {
+enum CharacterClass { kOther, kWord, kMark, kSingle, kApostrophe, kDottedI };  // as in unicode.py
+
+struct AsciiWords {
+  char lower[128] = {};  // 0: no part of a word
+  constexpr AsciiWords() {
+    for (int c = 0; c < 128; ++c)
+      if ((kEntry[0][c] & 7) == kWord) lower[c] = char(c + (kEntry[0][c] >> 3));
+  }
+};
+constexpr AsciiWords kAscii;
+
+// Cuts texts into tokens.
+class Tokeniser {
+ public:
+  // Calls emit(const Token&) for each token of a text. The tokens stay valid until the next text.
+  template <class Emit>
+  void operator()(const Text& text, const Emit& emit) {
+    const size_t most = size_t(text.length) * (4 + kZeros) + kZeros;  // every character a token of four bytes
+    if (size_ < most) buffer_.reset(new char[size_ = 2 * most]);      // left unwritten: mostly never touched
+    if (text.kind == 1) run(static_cast<const uint8_t*>(text.data), text.length, emit);
+    else if (text.kind == 2) run(static_cast<const uint16_t*>(text.data), text.length, emit);
+    else run(static_cast<const uint32_t*>(text.data), text.length, emit);
+  }
+
+ private:
+  static constexpr size_t kZeros = 16;  // after each token
+
+  static char* put(char* to, uint32_t c) {
     if (c < 0x80) {
-      buffer.push_back(char(c));
+      *to++ = char(c);
     } else if (c < 0x800) {
-      buffer.push_back(char(0xc0 | c >> 6));
-      buffer.push_back(char(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-      buffer.push_back(char(0xe0 | c >> 12));
-      buffer.push_back(char(0x80 | (c >> 6 & 0x3f)));
-      buffer.push_back(char(0x80 | (c & 0x3f)));
+      *to++ = char(0xc0 | c >> 6);
+      *to++ = char(0x80 | (c & 0x3f));
     } else {
-      buffer.push_back(char(0xf0 | c >> 18));
-      buffer.push_back(char(0x80 | (c >> 12 & 0x3f)));
-      buffer.push_back(char(0x80 | (c >> 6 & 0x3f)));
-      buffer.push_back(char(0x80 | (c & 0x3f)));
+      if (c < 0x10000) {
+        *to++ = char(0xe0 | c >> 12);
+      } else {
+        *to++ = char(0xf0 | c >> 18);
+        *to++ = char(0x80 | (c >> 12 & 0x3f));
+      }
+      *to++ = char(0x80 | (c >> 6 & 0x3f));
+      *to++ = char(0x80 | (c & 0x3f));
     }
-  };
-  const auto end = [&] {
-    if (!buffer.empty()) emit(std::string_view(buffer));
-    buffer.clear();
-    apostrophe = false;
-  };
-  buffer.clear();
-  for (int64_t i = 0; i < length; ++i) {
-    const uint32_t code = text[i];
-    const int entry = kEntry[kPage[code >> 8]][code & 0xff];
-    const uint32_t lower = uint32_t(int(code) + (entry >> 3));
-    switch (entry & 7) {
-      case kWord:
-      case kDottedI:
-        if (apostrophe) buffer.push_back('\'');
-        apostrophe = false;
-        if ((entry & 7) == kWord) put(lower);
-        else put('i'), put(0x307);
-        break;
-      case kMark:
-        if (apostrophe) end();
-        else if (!buffer.empty()) put(lower);
-        break;
-      case kApostrophe:
-        if (apostrophe) end();
-        else apostrophe = !buffer.empty();
-        break;
-      case kSingle:
-        end();
-        put(lower);
-        end();
-        break;
-      default:
-        end();
-    }
+    return to;
   }
-  end();
-}
 
-template <class Emit>
-void tokenise(const Text& text, std::string& buffer, const Emit& emit) {
-  if (text.kind == 1) tokenise(static_cast<const uint8_t*>(text.data), text.length, buffer, emit);
-  else if (text.kind == 2) tokenise(static_cast<const uint16_t*>(text.data), text.length, buffer, emit);
-  else tokenise(static_cast<const uint32_t*>(text.data), text.length, buffer, emit);
-}
+  template <class Char, class Emit>
+  void run(const Char* text, int64_t length, const Emit& emit) {
+    char *begin = buffer_.get(), *to = begin;
+    bool apostrophe = false;  // one stands after the word in the buffer, and belongs to it if more follows
+    const auto end = [&] {
+      apostrophe = false;
+      if (to == begin) return;
+      std::memset(to, 0, kZeros);
+      emit(Token(begin, size_t(to - begin)));
+      begin = to += kZeros;
+    };
+    for (int64_t i = 0; i < length; ++i) {
+      uint32_t code = text[i];
+      if (to != begin && !apostrophe)
+        while (code < 0x80 && kAscii.lower[code]) {  // within a word, mostly
+          *to++ = kAscii.lower[code];
+          if (++i == length) return end();
+          code = text[i];
+        }
+      const int entry = kEntry[kPage[code >> 8]][code & 0xff];
+      const uint32_t lower = uint32_t(int(code) + (entry >> 3));
+      switch (entry & 7) {
+        case kDottedI:
+        case kWord:
+          if (apostrophe) *to++ = '\'', apostrophe = false;
+          to = (entry & 7) == kWord ? put(to, lower) : put(put(to, 'i'), 0x307);
+          break;
+        case kMark:
+          if (apostrophe) end();
+          else if (to != begin) to = put(to, lower);
+          break;
+        case kApostrophe:
+          if (apostrophe) end();
+          else apostrophe = to != begin;
+          break;
+        case kSingle:
+          end();
+          to = put(to, lower);
+          end();
+          break;
+        default:
+          end();
+      }
+    }
+    end();
+  }
 
-// An open hash table from tokens, stored elsewhere, to numbers.
+  std::unique_ptr<char[]> buffer_;
+  size_t size_ = 0;
+};
+
+// An open hash table from tokens to numbers.
 class TokenTable {
  public:
-  uint32_t find(std::string_view token, uint64_t h) const {
-    for (size_t i = h & mask_;; i = (i + 1) & mask_) {
+  uint32_t find(const Token& token, uint64_t hash) const {
+    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
       const Slot& slot = slots_[i];
       if (slot.id == kNone) return kNone;
-      if (slot.hash == uint32_t(h >> 32) && slot.token == token) return slot.id;
+      if (slot.start == token.start && slot.next == token.next && slot.size == token.size &&
+          (token.size <= 16 || std::memcmp(slot.data + 16, token.data + 16, token.size - 16) == 0))
+        return slot.id;
     }
   }
-  void insert(std::string_view token, uint64_t h, uint32_t id) {
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+  // `token.data` must stay where it is if it is longer than 16 bytes.
+  void insert(const Token& token, uint64_t hash, uint32_t id) {
     if (++used_ * 2 > mask_) grow();
-    size_t i = h & mask_;
-    while (slots_[i].id != kNone) i = (i + 1) & mask_;
-    slots_[i] = {token, uint32_t(h >> 32), id};
+    place(hash) = {token.start, token.next, token.data, uint32_t(token.size), id};
   }
 
  private:
   struct Slot {
-    std::string_view token;
-    uint32_t hash = 0, id = kNone;
+    uint64_t start = 0, next = 0;
+    const char* data = nullptr;
+    uint32_t size = 0, id = kNone;
   };
+  Slot& place(uint64_t hash) {
+    size_t i = hash & mask_;
+    while (slots_[i].id != kNone) i = (i + 1) & mask_;
+    return slots_[i];
+  }
   void grow() {
     std::vector<Slot> old(2 * slots_.size());
     old.swap(slots_);
     mask_ = slots_.size() - 1;
     for (const Slot& slot : old)
-      if (slot.id != kNone) {
-        size_t i = goodfit::hash(slot.token) & mask_;
-        while (slots_[i].id != kNone) i = (i + 1) & mask_;
-        slots_[i] = slot;
-      }
+      if (slot.id != kNone) place(Token(slot.data, slot.size).hash()) = slot;
   }
   std::vector<Slot> slots_ = std::vector<Slot>(1024);
   size_t mask_ = 1023, used_ = 0;
@@ -143,18 +188,21 @@ class TokenTable {
 // Every token once, numbered as they come (from several threads: in any order).
 class Tokens {
  public:
-  uint32_t add(std::string_view token, uint64_t h, std::string_view* stored) {
+  // The number of a token, and its copy that stays.
+  uint32_t add(const Token& token, uint64_t hash, const char** kept) {
     std::lock_guard<std::mutex> lock(mutex_);
-    uint32_t id = table_.find(token, h);
+    uint32_t id = table_.find(token, hash);
     if (id == kNone) {
       id = uint32_t(names_.size());
-      table_.insert(names_.emplace_back(token), h, id);
+      names_.emplace_back(token.data, token.size).resize(token.size + 16);  // zeros, as a Token has them
+      table_.insert(Token(names_.back().data(), token.size), hash, id);
     }
-    *stored = names_[id];
+    *kept = names_[id].data();
     return id;
   }
-  uint32_t find(std::string_view token, uint64_t h) const { return table_.find(token, h); }
-  const std::deque<std::string>& names() const { return names_; }
+  size_t size() const { return names_.size(); }
+  Token token(uint32_t id) const { return {names_[id].data(), names_[id].size() - 16}; }
+  std::string_view name(uint32_t id) const { return {names_[id].data(), names_[id].size() - 16}; }
 
  private:
   std::mutex mutex_;
@@ -162,24 +210,43 @@ class Tokens {
   std::deque<std::string> names_;  // a deque leaves its strings where they are
 };
 
-// A thread's view of `Tokens`, which rarely needs the lock.
-class TokenCache {
+// A thread's view of `Tokens`, which rarely needs the lock; or, closed, of tokens that get no company.
+class TokenReader {
  public:
-  explicit TokenCache(Tokens& all) : all_(all) {}
-  uint32_t id(std::string_view token) {
-    const uint64_t h = hash(token);
-    uint32_t id = table_.find(token, h);
-    if (id == kNone) {
-      std::string_view stored;
-      id = all_.add(token, h, &stored);
-      table_.insert(stored, h, id);
+  explicit TokenReader(Tokens& all) : all_(&all) {}
+  explicit TokenReader(const TokenTable& known) : known_(&known) {}
+
+  // The numbers of a text's tokens; kNone where closed and not known. Valid until the next text.
+  const std::vector<uint32_t>& operator()(const Text& text) {
+    const TokenTable& table = known_ ? *known_ : own_;
+    found_.clear(), ids_.clear();
+    tokenise_(text, [&](const Token& token) {
+      found_.push_back({token, token.hash()});
+      table.prefetch(found_.back().hash);
+    });
+    for (const auto& [token, hash] : found_) {
+      uint32_t id = table.find(token, hash);
+      if (id == kNone && all_) {
+        const char* kept;
+        id = all_->add(token, hash, &kept);
+        own_.insert(Token(kept, token.size), hash, id);
+      }
+      ids_.push_back(id);
     }
-    return id;
+    return ids_;
   }
 
  private:
-  Tokens& all_;
-  TokenTable table_;
+  struct Found {
+    Token token;
+    uint64_t hash;
+  };
+  Tokens* all_ = nullptr;
+  const TokenTable* known_ = nullptr;
+  TokenTable own_;
+  Tokeniser tokenise_;
+  std::vector<Found> found_;
+  std::vector<uint32_t> ids_;
 };
 
 }  // namespace goodfit

@@ -11,6 +11,7 @@ OTHER, WORD, MARK, SINGLE, APOSTROPHE, DOTTED_I = range(6)  # as in ngrams.cpp
 
 
 def lower(code: int) -> int:
+    """The code point that a character becomes."""
     if code == 0x2019:
         return ord("'")
     text = chr(code).lower()
@@ -18,6 +19,7 @@ def lower(code: int) -> int:
 
 
 def entry(code: int) -> int:
+    """The table's number for a character."""
     if code == 0x130:  # the only one that lowers to two: i and a dot above
         return DOTTED_I
     low = lower(code)
@@ -35,6 +37,7 @@ def entry(code: int) -> int:
 
 
 def main() -> None:
+    """Print the header."""
     assert [c for c in range(sys.maxunicode + 1) if len(chr(c).lower()) != 1] == [0x130]
     pages: dict[tuple[int, ...], int] = {}
     index = []
@@ -42,8 +45,8 @@ def main() -> None:
         page = tuple(entry(c) for c in range(start, start + 256))
         index.append(pages.setdefault(page, len(pages)))
     print(f"// Unicode {unicodedata.unidata_version}, by native/unicode.py.")
-    print(f"static const unsigned short kPage[{len(index)}] = {{{','.join(map(str, index))}}};")
-    print(f"static const int kEntry[{len(pages)}][256] = {{")
+    print(f"static constexpr unsigned short kPage[{len(index)}] = {{{','.join(map(str, index))}}};")
+    print(f"static constexpr int kEntry[{len(pages)}][256] = {{")
     for page in pages:
         print(f"{{{','.join(map(str, page))}}},")
     print("};")

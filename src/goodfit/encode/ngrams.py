@@ -58,9 +58,9 @@ def fit(
     native = _native()
     if native is None:
         return _slow_fit(texts, ngram_range, max_features, low, high)
-    texts = tuple(texts)
-    vocabulary = native.choose(texts, *ngram_range, -1 if max_features is None else max_features, low, high)
-    return vocabulary, transform(texts, vocabulary, ngram_range)
+    most = -1 if max_features is None else max_features
+    vocabulary, arrays = native.fit(tuple(texts), *ngram_range, most, low, high)
+    return vocabulary, _counts(arrays, len(vocabulary))
 
 
 def transform(
@@ -75,10 +75,7 @@ def transform(
     native = _native()
     if native is None:
         return _slow_transform(texts, vocabulary, ngram_range)
-    texts = tuple(texts)
-    indptr, indices, values = native.count(texts, tuple(vocabulary), *ngram_range)
-    arrays = (np.frombuffer(values, np.float32), np.frombuffer(indices, np.int32), np.frombuffer(indptr, np.int32))
-    return csr_array(arrays, shape=(len(texts), len(vocabulary)))
+    return _counts(native.transform(tuple(texts), tuple(vocabulary), *ngram_range), len(vocabulary))
 
 
 def tokens(text: str) -> list[str]:
@@ -116,6 +113,13 @@ def _native() -> Any:
         except ImportError:
             pass
     return None
+
+
+def _counts(arrays: tuple[bytearray, bytearray, bytearray], columns: int) -> csr_array:
+    indptr, indices, values = (
+        np.frombuffer(a, t) for a, t in zip(arrays, (np.int32, np.int32, np.float32), strict=True)
+    )
+    return csr_array((values, indices, indptr), shape=(len(indptr) - 1, columns))
 
 
 def _check(ngram_range: tuple[int, int]) -> None:

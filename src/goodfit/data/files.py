@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from goodfit.data.sources import decode, delimited, jsonl, labelled_lines, parquet, text_folder
+import numpy as np
+import polars as pl
+
+from goodfit.data.sources import decode, delimited, idx, image_folder, jsonl, labelled_lines, npz, parquet, text_folder
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError, near
 
@@ -18,18 +21,21 @@ READERS: dict[str, Callable[[Path, str | None], Raw]] = {
     ".json": jsonl.read,
     ".parquet": parquet.read,
     ".pq": parquet.read,
+    ".npz": npz.read,
 }
 """Extension to reader."""
 
-KNOWN = "CSV, TSV, JSONL, Parquet, or a folder with one folder of .txt files per class"
+KNOWN = "CSV, TSV, JSONL, Parquet, .npz, IDX, or a folder with one folder of .txt files or images per class"
 
 
-def open_path(path: Path, encoding: str | None = None) -> Raw:
+def open_path(path: Path, encoding: str | None = None, image_size: tuple[int, int] | None = None) -> Raw:
     """Read a file or folder, whatever it is."""
     if path.is_dir():
-        return _open_folder(path, encoding)
+        return _open_folder(path, encoding, image_size)
     if not path.exists():
         raise DataError(f"{path} does not exist", expected="a file, a folder or a built-in name", fix=_beside(path))
+    if idx.fits(path):
+        return idx.read(path)
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
@@ -55,19 +61,40 @@ def _by_content(path: Path, encoding: str | None) -> Callable[[Path, str | None]
     )
 
 
-def _open_folder(path: Path, encoding: str | None) -> Raw:
-    raw = text_folder.read(path, encoding)
-    if len(raw.rows):
-        return raw
+def _open_folder(path: Path, encoding: str | None, image_size: tuple[int, int] | None) -> Raw:
+    if idx.fits(path):
+        return idx.read(path)
+    for raw in (text_folder.read(path, encoding), image_folder.read(path, image_size)):
+        if len(raw.rows):
+            return raw
     inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
     tables = [p.name for p in inside if p.suffix.lower() in READERS]
     shown = ", ".join(p.name + ("/" if p.is_dir() else "") for p in inside[:5])
     raise DataError(
         f"{path} is a folder without classes",
-        expected="one folder per class with .txt files inside (and train/ and test/ above, if there are both)",
+        expected="one folder per class with .txt files or images inside, train/ and test/ above if there are both",
         received=shown + (", ..." if len(inside) > 5 else "") if inside else "an empty folder",
         fix=f"Name the file itself: {path / tables[0]}" if tables else "",
     )
+
+
+def flat_folder(
+    path: Path, encoding: str | None, image_size: tuple[int, int] | None
+) -> pl.DataFrame | np.ndarray | None:
+    """Texts or images that lie in one folder without classes, sorted by name; None where there are none."""
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    texts = [p for p in files if p.suffix.lower() == ".txt"]
+    images = [p for p in files if p.suffix.lower() in image_folder.SUFFIXES]
+    if texts:
+        return pl.DataFrame({"file": [p.name for p in texts], "text": [text_folder.text(p, encoding) for p in texts]})
+    if not images or idx.fits(path):
+        return None
+    notes: list[str] = []
+    found, good = image_folder.load(images, image_size, notes)
+    if len(good) < len(images):
+        bad = next(p for i, p in enumerate(images) if i not in set(good))
+        raise DataError(f"{bad} is a damaged image")
+    return found
 
 
 def _beside(path: Path) -> str:

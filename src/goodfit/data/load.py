@@ -12,7 +12,7 @@ import polars as pl
 
 from goodfit.data import columns, labels
 from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, joined_texts, row_groups
-from goodfit.data.files import open_path
+from goodfit.data.files import flat_folder, open_path
 from goodfit.data.sources import digits, docstrings, keras_sets, memory
 from goodfit.data.sources.raw import Raw, joined
 from goodfit.data.splits import stratified
@@ -39,18 +39,20 @@ def load(
     seed: int = 0,
     *,
     encoding: str | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> Dataset:
     """Read labelled rows and set the test rows apart.
 
     Args:
-        source: A path (CSV, TSV, JSONL, Parquet, a folder with one folder per class), a built-in name, a data frame,
-            `(x, y)`, or `((x_train, y_train), (x_test, y_test))`.
+        source: A path (CSV, TSV, JSONL, Parquet, .npz, IDX, a folder with one folder of .txt files or images per
+            class), a built-in name, a data frame, `(x, y)`, or `((x_train, y_train), (x_test, y_test))`.
         target: The column to predict; not needed where the source knows it.
         text: The column that holds the texts; found by itself where None; `""` for none, all columns being a table.
         test: A test set like `source`; where None, the source's own one or a share drawn by `seed`.
         test_fraction: That share, in (0, 1), of every class.
         seed: Fixes the drawn test rows.
         encoding: The text encoding of files that are not UTF-8.
+        image_size: Height and width to which images in folders are brought; the size of most of them where None.
 
     Raises:
         DataError: The rows, columns or labels cannot be used.
@@ -59,12 +61,12 @@ def load(
     """
     if not 0 < test_fraction < 1:
         raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
-    raw = _open(source, encoding)
+    raw = _open(source, encoding, image_size)
     given = raw.target if target is None else target
     if target is not None and raw.labels is not None:
         raw.target = target
     if test is not None:
-        raw = joined(_training_part(raw), _open(test, encoding), given)
+        raw = joined(_training_part(raw), _open(test, encoding, image_size), given)
     if text and text == given:
         raise UsageError(f"{text!r} cannot be the target and the text at once")
     rows, values, target = _target(raw, target)
@@ -117,16 +119,18 @@ def load(
     )
 
 
-def read_rows(source: Any, encoding: str | None = None) -> Rows:
-    """Rows to predict, labelled or not: a path like those of `load`, a frame, records, texts or an array."""
+def read_rows(source: Any, encoding: str | None = None, image_size: tuple[int, int] | None = None) -> Rows:
+    """Rows to predict, labelled or not: a path like those of `load`, a folder of files, or rows that Python holds."""
     if isinstance(source, (str, os.PathLike)):
-        rows = open_path(Path(source).expanduser(), encoding).rows
+        path = Path(source).expanduser()
+        rows = flat_folder(path, encoding, image_size) if path.is_dir() else None
+        rows = open_path(path, encoding, image_size).rows if rows is None else rows
     else:
         rows = memory.as_rows(source)
     return columns.tidy(rows) if isinstance(rows, pl.DataFrame) else rows
 
 
-def _open(source: Any, encoding: str | None) -> Raw:
+def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None) -> Raw:
     if not isinstance(source, (str, os.PathLike)):
         return memory.read(source)
     if str(source) in BUILT_IN:
@@ -137,7 +141,7 @@ def _open(source: Any, encoding: str | None) -> Raw:
             f"there is no file, folder or built-in set {str(source)!r}",
             fix=near(str(source), [*BUILT_IN, *sorted(p.name for p in Path().iterdir())]),
         )
-    return open_path(path, encoding)
+    return open_path(path, encoding, image_size)
 
 
 def _training_part(raw: Raw) -> Raw:
@@ -158,12 +162,12 @@ def _target(raw: Raw, target: str | None) -> tuple[Rows, pl.Series, str]:
     frame, target = raw.rows, target or raw.target
     assert isinstance(frame, pl.DataFrame)
     if target is None:
-        likely = [c for c in frame.columns if c.lower() in ("target", "label", "class", "y", "category", "sentiment")]
+        likely = sorted((frame[c].n_unique(), c) for c in frame.columns)
         some = ", ".join(map(repr, frame.columns[:8])) + (", ..." if frame.width > 8 else "")
         raise UsageError(
             "no target column is named",
             expected=f"one of {some}",
-            fix=f"Name it, e.g. --target {(likely or frame.columns[-1:])[0]!r}.",
+            fix=f"Name it, e.g. --target {next((c for n, c in likely if n > 1), frame.columns[0])!r}.",
         )
     if target not in frame.columns:
         raise DataError(f"there is no column {target!r}", fix=near(target, frame.columns))

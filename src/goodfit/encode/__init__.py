@@ -7,13 +7,14 @@ from typing import Any
 from goodfit.data import Dataset
 from goodfit.encode.array import ArrayEncoder
 from goodfit.encode.base import Encoded, Encoder
+from goodfit.encode.image import ImageEncoder
 from goodfit.encode.table import TableEncoder
 from goodfit.encode.text import TextEncoder
 from goodfit.errors import UsageError
 
-__all__ = ["ArrayEncoder", "Encoded", "Encoder", "TableEncoder", "TextEncoder", "from_dict", "make"]
+__all__ = ["ArrayEncoder", "Encoded", "Encoder", "ImageEncoder", "TableEncoder", "TextEncoder", "from_dict", "make"]
 
-KINDS: dict[str, type[Encoder]] = {e.kind: e for e in (TextEncoder, TableEncoder, ArrayEncoder)}
+KINDS: dict[str, type[Encoder]] = {e.kind: e for e in (TextEncoder, TableEncoder, ArrayEncoder, ImageEncoder)}
 """Dataset kind to encoder."""
 
 
@@ -22,7 +23,7 @@ def make(dataset: Dataset, **options: Any) -> Encoder:
 
     Args:
         dataset: Its kind and columns choose the encoder.
-        options: Those of `TextEncoder` or `TableEncoder`.
+        options: Those of the encoder of that kind.
     """
     try:
         if dataset.kind == "text":

@@ -1,0 +1,45 @@
+"""NumPy's `.npz`: `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from goodfit.data.sources import memory
+from goodfit.data.sources.decode import read_bytes
+from goodfit.data.sources.raw import Raw
+from goodfit.errors import DataError
+
+PAIRS = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("arr_0", "arr_1"))
+"""Names under which rows and labels are looked for."""
+
+
+def read(path: Path, encoding: str | None = None) -> Raw:
+    """Arrays by their names; pickled objects inside are refused, for a pickle runs whatever its author wrote."""
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        pickled = "allow_pickle" in str(error)
+        raise DataError(
+            f"{path} cannot be read as .npz",
+            expected="arrays of numbers or texts",
+            received="pickled objects, which are never run" if pickled else str(error),
+            fix="Keras's own files are read by name: imdb, reuters." if pickled else "",
+        ) from None
+    if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
+        raw = memory.read(((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])))
+    else:
+        pair = next((p for p in PAIRS if set(p) <= set(arrays)), None)
+        if pair is None:
+            raise DataError(
+                f"{path} holds no rows and labels by a known name",
+                expected="x and y, or x_train, y_train, x_test and y_test",
+                received=", ".join(sorted(arrays)[:8]) or "nothing",
+            )
+        raw = memory.read((arrays[pair[0]], arrays[pair[1]]))
+    raw.name = path.stem
+    return raw

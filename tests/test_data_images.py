@@ -1,0 +1,124 @@
+"""Images from arrays, IDX, `.npz` and folders, and their encoder."""
+
+import gzip
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from goodfit import data, encode
+from goodfit.errors import DataError
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (40, 6, 5), dtype=np.uint8)
+Y = np.arange(40) % 2
+
+
+def write_idx(path, array):
+    content = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def test_idx_files_and_their_folder(tmp_path):
+    write_idx(tmp_path / "train-images-idx3-ubyte.gz", X[:30])
+    write_idx(tmp_path / "train-labels-idx1-ubyte.gz", Y[:30])
+    write_idx(tmp_path / "t10k-images.idx3-ubyte", X[30:])
+    with pytest.raises(DataError, match="no labels beside it"):
+        data.load(tmp_path)
+    write_idx(tmp_path / "t10k-labels.idx1-ubyte", Y[30:])
+    dataset = data.load(tmp_path)
+    assert (dataset.kind, int(dataset.test.sum())) == ("image", 10)
+    np.testing.assert_array_equal(dataset.rows, X)
+    np.testing.assert_array_equal(dataset.labels, Y)
+    assert len(data.load(tmp_path / "train-images-idx3-ubyte.gz")) == 30
+    cut = (tmp_path / "t10k-images.idx3-ubyte").read_bytes()[:-3]
+    (tmp_path / "t10k-images.idx3-ubyte").write_bytes(cut)
+    with pytest.raises(DataError, match="cut short"):
+        data.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [("x", "y"), ("images", "labels"), ("x_train", "y_train", "x_test", "y_test")], ids=lambda n: n[0]
+)
+def test_npz(tmp_path, names):
+    parts = (X, Y) if len(names) == 2 else (X[:30], Y[:30], X[30:], Y[30:])
+    np.savez(tmp_path / "a.npz", **dict(zip(names, parts, strict=True)))
+    dataset = data.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(dataset.rows, X)
+    assert dataset.test.sum() == (8 if len(names) == 2 else 10)
+
+
+def test_bad_npz(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.array([{}, {}], dtype=object), y=[0, 1])
+    with pytest.raises(DataError, match="pickled objects, which are never run"):
+        data.load(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", first=X, second=Y)
+    with pytest.raises(DataError, match="received first, second"):
+        data.load(tmp_path / "b.npz")
+    (tmp_path / "c.npz").write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(DataError, match="cannot be read"):
+        data.load(tmp_path / "c.npz")
+
+
+def folder(root, sizes, mode="RGB"):
+    image = pytest.importorskip("PIL.Image")
+    for i, (height, width) in enumerate(sizes):
+        path = root / ("dark" if i % 2 else "light") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = RNG.integers(0, 100, (height, width, 3), dtype=np.uint8) + (0 if i % 2 else 150)
+        image.fromarray(pixels.astype(np.uint8)).convert(mode).save(path)
+
+
+def test_a_folder_of_images_per_class(tmp_path):
+    folder(tmp_path, [(8, 6)] * 20)
+    (tmp_path / "dark" / "broken.png").write_bytes(b"\x89PNG no image")
+    dataset = data.load(tmp_path)
+    assert (dataset.rows.shape, dataset.rows.dtype) == ((20, 8, 6, 3), np.uint8)
+    assert dataset.classes == ("dark", "light")
+    assert "1 damaged images were left out (the first: broken.png)." in dataset.notes
+    means = dataset.rows.reshape(20, -1).mean(1)
+    assert ((means > 125) == (dataset.labels == 1)).all()
+    assert data.load(tmp_path, image_size=(4, 4)).rows.shape == (20, 4, 4, 3)
+    (tmp_path / "dark" / "broken.png").unlink()
+    assert data.read_rows(tmp_path / "dark").shape == (10, 8, 6, 3)
+
+
+def test_sizes_and_modes_that_differ(tmp_path):
+    folder(tmp_path, [(8, 6)] * 12 + [(5, 9)] * 8, mode="L")
+    dataset = data.load(tmp_path)
+    assert dataset.rows.shape == (20, 8, 6, 1)
+    assert "Images of 2 sizes were brought to 8 x 6." in dataset.notes
+
+
+def test_train_and_test_folders(tmp_path):
+    folder(tmp_path / "train", [(4, 4)] * 20)
+    folder(tmp_path / "test", [(4, 4)] * 8)
+    assert data.load(tmp_path).test.sum() == 8
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(
+    "x", [X, X[..., None].repeat(3, 3), X / 127.5 - 1, X.astype(np.int32)], ids=lambda x: str(x.dtype)
+)
+def test_images_are_scaled(x, flat):
+    dataset = data.load((x, Y))
+    encoder = encode.make(dataset, flat=flat).fit(dataset.rows)
+    z = encoder.transform(dataset.rows)
+    assert z.dtype == np.float32
+    assert z.shape == ((40, x[0].size) if flat else (40, 6, 5, x.shape[3] if x.ndim == 4 else 1))
+    assert z.size // len(z) == len(encoder.feature_names)
+    np.testing.assert_allclose(z.ravel(), (x.ravel() - x.min()) / (x.max() - x.min()), atol=1e-6)
+    back = encode.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    np.testing.assert_array_equal(back.transform(dataset.rows), z)
+
+
+def test_images_of_another_size_are_resized_where_they_are_bytes():
+    pytest.importorskip("PIL")
+    encoder = encode.ImageEncoder().fit(X)
+    assert encoder.transform(np.full((2, 9, 9, 3), 255, np.uint8)).shape == (2, 6, 5, 1)
+    assert encoder.transform(np.full((2, 9, 9), 255, np.uint8)).min() == 1
+    with pytest.raises(DataError, match="another shape"):
+        encoder.transform(np.zeros((2, 9, 9)))
+    with pytest.raises(DataError, match="no images"):
+        encoder.transform(["text"])

@@ -36,14 +36,15 @@ def window(position: int) -> int:
 def smoothed(values: Array) -> Array:
     """A curve's trend: centred moving average over `window`, narrower at the end; NaN are left out, not spread."""
     good = np.isfinite(values)
-    total = np.concatenate([[0.0], np.cumsum(np.where(good, values, 0.0))])
+    level = values[good][0] if good.any() else 0.0  # sums of what differs from it keep a constant curve constant
+    total = np.concatenate([[0.0], np.cumsum(np.where(good, values - level, 0.0))])
     count = np.concatenate([[0], np.cumsum(good)])
     at = np.arange(len(values))
     # A window that shrinks symmetrically keeps a straight line straight up to the end.
     reach = np.minimum(np.minimum(11, at // 5) // 2, len(values) - 1 - at)
     low, high = at - reach, at + reach + 1
-    means = (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)
-    # Where the window is one epoch the value itself: sums of large numbers would blur it.
+    means = level + (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)
+    # Where the window is one epoch the value itself, which no sum can blur.
     return np.where(reach == 0, values, np.where(count[high] > count[low], means, np.nan))
 
 

@@ -1,0 +1,476 @@
+"""Each rule against a slow independent version: plain Python, one number after the other, from the rule's words."""
+
+import math
+import statistics
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from goodfit.diagnose import Context
+from goodfit.diagnose import thresholds as T
+from goodfit.diagnose.noise import between, median, roughness, smoothed
+from goodfit.diagnose.rules import RULES
+from goodfit.diagnose.rules.learning_rate_too_high import chance_loss
+from goodfit.diagnose.swings import swings
+from goodfit.diagnose.view import View
+from goodfit.history import History
+
+KINDS = ("healthy", "overfit", "unfinished", "slow", "stuck", "diverging", "swinging", "jumpy", "constant", "far off")
+
+
+def made(kind: str, seed: int) -> History:
+    """Curves of a kind: some epochs, some runs, some noise, any scale."""
+    rng = np.random.default_rng([seed, KINDS.index(kind)])
+    n, runs = int(rng.integers(3, 45)), int(rng.choice([1, 1, 2, 4]))
+    t, noise = np.arange(n), float(rng.choice([0, 0.002, 0.02]))
+    pace = float(rng.uniform(0.1, 1.5))
+    val_noise, jump = noise, np.zeros((runs, n))
+    train, val = 0.1 + np.exp(-pace * t), 0.3 + np.exp(-pace * t)
+    if kind == "overfit":
+        val = val + rng.uniform(0.002, 0.1) * np.maximum(t - rng.integers(1, 10), 0)
+        train = train * np.exp(-0.03 * t)
+    elif kind == "unfinished":
+        train = val = 0.2 + np.exp(-t / n)
+    elif kind == "slow":
+        train = val = 0.7 - 10 ** rng.uniform(-5, -2) * t
+    elif kind == "stuck":
+        train = val = 0.69 + 0.2 * np.exp(-3.0 * t)
+    elif kind == "diverging":
+        train = val = 0.3 + np.exp(-pace * t) + np.maximum(t - n / 2, 0) ** 2 * 0.05
+    elif kind == "swinging":
+        jump = 0.3 * np.where(rng.random((runs, n)) < 0.5, 1, 0)
+    elif kind == "jumpy":
+        val_noise = 0.3
+    elif kind == "constant":
+        train = val = np.full(n, rng.choice([0.0, 0.5, math.log(2), 2.0]))
+        noise = val_noise = 0.0
+    elif kind == "far off":
+        train = val = 8.0 - 0.01 * t
+    curves = {
+        "loss": np.abs(train + jump + noise * rng.standard_normal((runs, n))),
+        "val_loss": np.abs(val + jump + val_noise * rng.standard_normal((runs, n))),
+    }
+    if rng.random() < 0.6:
+        level = {"slow": 0.51, "stuck": 0.5, "constant": 0.5, "far off": 0.5}.get(kind)
+        accuracy = 1 - train / 2.5 if level is None else np.full(n, level)
+        curves["accuracy"] = np.clip(accuracy - jump / 3, 0, 1)
+        curves["val_accuracy"] = np.clip(accuracy - 0.02 - jump / 3, 0, 1)
+    if rng.random() < 0.2:
+        curves["learning_rate"] = np.tile(np.where(t < n / 2, 0.1, 0.001), (runs, 1))
+    if rng.random() < 0.15:
+        curves.pop("val_loss" if rng.random() < 0.5 else "loss")
+    if kind == "diverging" and rng.random() < 0.3 and "loss" in curves:
+        for key in {"loss", "val_loss"} & set(curves):
+            curves[key][0, n // 2 :] = np.nan
+    return History(curves)
+
+
+# --- the slow versions ----------------------------------------------------------------------------------------------
+
+
+def width(i):
+    return [1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11][min(10, i // 5)]
+
+
+def slow_trend(x):
+    out = []
+    for i in range(len(x)):
+        reach = min(width(i) // 2, len(x) - 1 - i)
+        part = x[i - reach : i + reach + 1]
+        out.append(sum(part) / len(part))
+    return out
+
+
+def slow_rough(x):
+    if len(x) < 3:
+        return 0.0
+    return statistics.median(abs(x[i] - 2 * x[i + 1] + x[i + 2]) for i in range(len(x) - 2)) / (0.6745 * math.sqrt(6))
+
+
+class Slow:
+    """What the slow versions share."""
+
+    def __init__(self, history, context):
+        self.context, self.runs = context, {k: v.tolist() for k, v in history.curves.items()}
+        self.broken = any(math.isnan(v) for k in ("loss",) if k in self.runs for run in self.runs[k] for v in run)
+
+    def mean(self, key):
+        if key not in self.runs:
+            return None
+        return [sum(column) / len(column) for column in zip(*self.runs[key], strict=True)]
+
+    def best(self, x):
+        trend = slow_trend(x)
+        at = trend.index(min(trend))
+        low, high = max(0, at - width(at) // 2), at + width(at) // 2 + 1
+        near = x[low:high]
+        return low + near.index(min(near))
+
+    def last(self, x):
+        part = x[-width(len(x) - 1) :]
+        return sum(part) / len(part)
+
+    def change(self, key, start, end):
+        """A change and its standard error."""
+        x, runs = self.mean(key), self.runs[key]
+        part = x[max(0, end - width(end) + 1) : end + 1]
+        size = sum(part) / len(part) - slow_trend(x)[start]
+        epochs = slow_rough(x) * math.sqrt(1 / width(start) + 1 / width(end))
+        if len(runs) == 1:
+            return size, epochs
+        part = [run[start : end + 1] for run in runs]
+        n, e = len(part), len(part[0])
+        if e < 2:
+            return size, epochs
+        grand = sum(map(sum, part)) / n / e
+        columns = [sum(c) / n for c in zip(*part, strict=True)]
+        square = sum((v - sum(run) / e - c + grand) ** 2 for run in part for v, c in zip(run, columns, strict=True))
+        seeds = math.sqrt(square / (n - 1) / (e - 1)) * math.sqrt(2 / n)
+        known = [s for s in (seeds, epochs) if s > 0]
+        return size, (0.0 if not known else min(known) if n < 3 else known[0])
+
+    def start(self):
+        val, loss = self.mean("val_loss"), self.mean("loss")
+        return min(val[0], max(loss[0] if loss else val[0], val[1]))
+
+    def rise(self):
+        """How many times the rise of the validation loss passes its thresholds; None where it does not rise."""
+        val = self.mean("val_loss")
+        best, end = self.best(val), len(val) - 1
+        if best == end:
+            return None
+        size, error = self.change("val_loss", best, end)
+        if size <= 0:
+            return None
+        low = min(slow_trend(val))
+        gain = self.start() - low
+        share = size / gain if gain > 0 else math.inf
+        relative = size / abs(low) if low else math.inf
+        sure = size / error if error > 0 else math.inf
+        return min(share / T.RISE_SHARE, relative / T.RISE_RELATIVE, sure / T.SURE, (end - best) / 2)
+
+
+def slow_overfitting(s):
+    loss, val = s.mean("loss"), s.mean("val_loss")
+    strength = s.rise()
+    if strength is None or strength < 0.5:
+        return None
+    at_best = slow_trend(loss)[s.best(val)]
+    if at_best - s.last(loss) < T.STILL_FALLING * abs(at_best):
+        return None
+    return "warning" if strength >= 1 and s.context.patience is None else "info"
+
+
+def slow_too_many_epochs(s):
+    val = s.mean("val_loss")
+    strength, best, n = s.rise() or 0.0, s.best(val), len(val)
+    if s.context.patience is not None or not (strength >= 1 or (n - 1 - best >= 4 and best + 1 <= n / 2)):
+        return None
+    return "warning" if strength >= 1 and "loss" not in s.runs else "info"
+
+
+def slow_gain(x):
+    """What more epochs should take off."""
+    n, third = len(x), max(1, len(x) // 3)
+    steps = [a - b for a, b in pairwise(x)]
+    late = sum(steps[-third:]) / third
+    if n >= 9:
+        steps = steps[third:]
+    before = sum(a * a for a in steps[:-1])
+    if late <= 0 or before == 0:
+        return 0.0
+    shrink = min(1.0, max(0.0, sum(a * b for a, b in pairwise(steps)) / before))
+    step, gain = late * shrink ** ((third - 1) / 2), 0.0
+    for _ in range(max(n, 10)):
+        step *= shrink
+        gain += step
+    return gain
+
+
+def slow_too_few_epochs(s):
+    key = "val_loss" if "val_loss" in s.runs else "loss"
+    x = s.mean(key)
+    n, third = len(x), max(1, len(x) // 3)
+    last = s.last(x)
+    worth = slow_gain(slow_trend(x)) / abs(last) if last else 0.0
+    change, error = s.change(key, n - 1 - third, n - 1)
+    falls = 0
+    while falls < n - 1 and x[-1 - falls] < x[-2 - falls]:
+        falls += 1
+    sure = min(worth / T.WORTH_MORE_EPOCHS, max(-change / error / T.SURE if error > 0 else math.inf, falls / 3))
+    if error <= 0 and change > 0:
+        sure = min(worth / T.WORTH_MORE_EPOCHS, math.inf)
+    if s.best(x) < n - 1 - third or sure < 0.5:
+        return None
+    score = s.mean("val_accuracy" if key == "val_loss" else "accuracy")
+    better = True
+    if score:
+        points = slow_gain([1 - v for v in slow_trend(score)])
+        errors = 1 - s.last(score)
+        better = points >= T.WORTH_POINTS or points >= max(T.WORTH_ERRORS * errors, 0.005)
+    rate = s.mean("learning_rate") or [1.0]
+    return "warning" if sure >= 1 and better and rate[-1] >= 0.1 * max(rate) else "info"
+
+
+def slow_underfitting(s):
+    loss, score = s.mean("loss"), s.mean("accuracy")
+    low = min(slow_trend(loss))
+    top = max(slow_trend(score)) if score else None
+    floor = s.context.majority
+    if floor is None and s.context.classes:
+        floor = 1 / s.context.classes
+    if floor is None and score and 0 < low <= 10:
+        classes = round(math.exp(low))
+        if (
+            classes >= 2
+            and abs(low - math.log(classes)) < T.CHANCE * math.log(classes)
+            and abs(top * classes - 1) < 0.25
+        ):
+            floor = 1 / classes
+    moved = (loss[0] - low) / abs(loss[0]) if loss[0] else 0.0
+    if score and floor is not None:
+        if top < floor + T.CHANCE:
+            return "error"
+    elif moved < T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
+        return "error"
+    if score and s.context.linear is not None and top < s.context.linear - T.BELOW_LINEAR:
+        return "warning"
+    return None
+
+
+def slow_diverged(s):
+    if s.broken:
+        return "error"
+    x = s.mean("loss")
+    low = x.index(min(x))
+    back, gain = min(x[-2:]) - x[low], max(x[: low + 1]) - x[low]
+    noise = slow_rough(x)
+    if low < len(x) - 2 and back > 0:
+        share = back / gain if gain > 0 else math.inf
+        sure = back / noise / T.SURE if noise > 0 else math.inf
+        relative = back / abs(x[low]) / T.FALLEN_BACK if x[low] else math.inf
+        if min(share / T.FALLEN_BACK, sure, relative) >= 1:
+            return "error" if share >= 1 else "warning"
+    score = s.mean("accuracy")
+    if score:
+        top = score.index(max(score))
+        lost, gained = score[top] - max(score[-2:]), score[top] - score[0]
+        if top < len(score) - 2 and gained >= 0.1 and lost >= T.LOST_POINTS * gained:
+            return "error" if lost >= 0.8 * gained else "warning"
+    return None
+
+
+def slow_learning_rate_too_high(s):
+    loss, score = s.mean("loss"), s.mean("accuracy")
+    if not score:
+        return None
+
+    def honest(a):
+        a = min(max(a, 1e-6), 1 - 1e-6)
+        classes = s.context.classes or max(2, round(1 / a))
+        rest = [(1 - a) / (classes - 1)] * (classes - 1)
+        return -sum(p * math.log(p) for p in [a, *rest])
+
+    accuracy = min(1.0, max(0.0, s.last(score)))
+    floor = max(s.context.majority or 0, 1 / s.context.classes if s.context.classes else 0)
+    floor = max(floor, 1 / max(2, round(1 / max(accuracy, 0.01))))
+    off, first = s.last(loss) / honest(accuracy), loss[0] / honest(score[0])
+    if accuracy >= T.FITS or accuracy > floor + 0.2 or (off < T.THROWN_OFF and first < T.FIRST_THROWN_OFF):
+        return None
+    return "error" if off >= T.THROWN_OFF else "warning"
+
+
+def slow_learning_rate_too_low(s):
+    loss, score = slow_trend(s.mean("loss")), s.mean("accuracy")
+    accuracy = s.last(score) if score else None
+    n = len(loss)
+    if loss[-1] <= 0 or (score and accuracy >= T.FITS):
+        return None
+    third = max(1, (n - 1) // 3)
+    late, early = (loss[-1 - third] - loss[-1]) / third, (loss[0] - loss[third]) / third
+    pace, needed = (loss[0] - loss[-1]) / (n - 1), max(T.EPOCHS_TO_HALVE, 5 * n)
+    if score and abs(loss[0] - loss[-1]) <= T.UNMOVED * abs(loss[0]) and pace * needed < loss[-1] / 2:
+        classes = s.context.classes or max(2, round(1 / max(accuracy, 1e-3)))
+        chance = math.log(classes)
+        falls = all(b - a <= 1e-4 * chance for a, b in pairwise(loss))
+        if accuracy * classes < 1.25 and chance * (1 + T.CHANCE) < loss[-1] < 2 * chance and falls:
+            return "error"
+    if pace <= 0 or late < T.STRAIGHT * early:
+        return None
+    halving = loss[-1] / 2 / max(late, pace)
+    change, error = s.change("loss", 0, n - 1)
+    surely = (-change / error if error > 0 else math.inf) / T.SURE
+    return "warning" if min(halving / needed, surely) >= 1 else None
+
+
+def slow_turns(x, least):
+    """Extrema from which a curve goes back by `least`: the standard zigzag, written as a search for the next turn."""
+    turns, going, at = 0, 0, x[0]
+    low = high = x[0]
+    for v in x:
+        low, high = min(low, v), max(high, v)
+        if going == 0:
+            if high - v >= least:
+                going, at = -1, v
+            elif v - low >= least:
+                going, at = 1, v
+        elif going == 1:
+            if v > at:
+                at = v
+            elif at - v >= least:
+                turns, going, at = turns + 1, -1, v
+        elif v < at:
+            at = v
+        elif v - at >= least:
+            turns, going, at = turns + 1, 1, v
+    return turns
+
+
+def slow_oscillation(s):
+    x = s.mean("loss")
+    fall = x[0] - min(x)
+    if len(x) < 5 or fall <= 0:
+        return None
+    turns = statistics.median(slow_turns(run[1:], T.SWING * fall) for run in s.runs["loss"])
+    if "accuracy" in s.runs:
+        turns = max(turns, statistics.median(slow_turns(run[1:], T.SWING_POINTS) for run in s.runs["accuracy"]))
+    return "warning" if turns >= 2 and turns / (len(x) - 2) >= T.SWING_SHARE else None
+
+
+def slow_plateau(s):
+    loss, score = slow_trend(s.mean("loss")), s.mean("accuracy")
+    n, low = len(loss), min(loss)
+    fall = loss[0] - low
+    if not score or n < 8 or fall < T.NOTHING_LEARNED * abs(loss[0]) or max(slow_trend(score)) >= T.FITS:
+        return None
+    reached = next(i for i, v in enumerate(loss) if v <= low + T.FLAT * fall)
+    if n - 1 - reached < max(5, n / 2):
+        return None
+    linear = s.context.linear
+    return "warning" if linear is not None and max(slow_trend(score)) < linear - T.BELOW_LINEAR / 2 else "info"
+
+
+def slow_noisy_validation(s):
+    val = s.mean("val_loss")
+    wobble = statistics.median(slow_rough(run) for run in s.runs["val_loss"])
+    calm = statistics.median(slow_rough(run) for run in s.runs["loss"])
+    fall = s.start() - min(slow_trend(val))
+    if len(val) < 6 or wobble == 0 or fall <= 0:
+        return None
+    sure = min(wobble / fall / T.NOISY, wobble / calm / T.NOISY_TO_TRAIN if calm > 0 else math.inf)
+    return None if sure < 1 else "warning" if sure >= 2 and len(val) >= 8 else "info"
+
+
+def slow_last_weights_kept(s):
+    val = s.mean("val_loss")
+    return "warning" if s.context.keeps_last and s.best(val) < len(val) - 1 else None
+
+
+SLOW = {name.removeprefix("slow_"): f for name, f in list(globals().items()) if name.startswith("slow_")}
+CONTEXTS = (Context(), Context(classes=2, majority=0.5, linear=0.8), Context(patience=3, keeps_last=True))
+NEEDS = {"train": "loss", "val": "val_loss", "running": "loss", "train_metric": "accuracy"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.code)
+def test_rule_equals_its_slow_version(rule):
+    said = {None: 0, "info": 0, "warning": 0, "error": 0}
+    for kind in KINDS:
+        for seed in range(12):
+            history, context = made(kind, seed), CONTEXTS[seed % 3]
+            view, slow = View.of(history), Slow(history, context)
+            lacking = [c for n in rule.needs if (c := NEEDS[n]) not in history.curves]
+            broken = slow.broken and rule.code != "diverged"
+            if broken or (rule.code == "diverged" and "loss" not in history.curves):
+                continue  # what is cut off where it broke is tested below
+            found = rule.check(view, context) if rule.applies(view) else None
+            expected = None if lacking else SLOW[rule.code](slow)
+            assert (found and found.severity) == expected, (kind, seed, found)
+            said[expected] += 1
+    assert said[None] > 10, "it never stays silent"
+    assert sum(said.values()) - said[None] > 3, "it never speaks"
+
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_equal_their_slow_versions(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(int(rng.integers(3, 120)))
+    np.testing.assert_allclose(smoothed(x), slow_trend(x.tolist()), rtol=1e-9, atol=1e-12)
+    assert roughness(x) == pytest.approx(slow_rough(x.tolist()))
+    assert median(x) == np.median(x)
+    assert swings(x, 0.5) == slow_turns(x.tolist(), 0.5)
+
+
+def test_roughness_is_the_noise_of_a_line_and_between_that_of_seeds():
+    rng = np.random.default_rng(0)
+    assert roughness(np.arange(4000) * 3.0 + 0.2 * rng.standard_normal(4000)) == pytest.approx(0.2, rel=0.05)
+    runs = np.arange(50) ** 2 + np.array([[0.0], [7.0], [-3.0]]) + 0.2 * rng.standard_normal((3, 50))
+    assert between(runs) == pytest.approx(0.2, rel=0.2)
+    assert np.isnan(between(runs[:1]))
+
+
+def test_chance_loss_is_the_entropy_of_a_calibrated_guess():
+    assert chance_loss(0.5, 2) == pytest.approx(math.log(2))
+    assert chance_loss(1 / 46, None) == pytest.approx(math.log(46))
+    assert chance_loss(0.9, 2) < chance_loss(0.7, 2)
+
+
+# --- what was logged, and what was not ------------------------------------------------------------------------------
+
+
+def test_runs_of_different_length_make_no_jump():
+    long, short = np.linspace(1.0, 0.1, 10), np.linspace(2.0, 1.4, 7)
+    runs = np.full((2, 10), np.nan)
+    runs[0], runs[1, :7] = long, short
+    view = View.of(History({"loss": runs, "val_loss": runs}, epochs_run=np.array([10, 7])))
+    assert view.epochs == 10
+    steps = np.diff(view.train.mean)
+    assert np.all(steps < 0)
+    assert np.all(np.abs(np.diff(steps)) < 0.01)
+    # The epochs that only a minority reached are not looked at.
+    few = View.of(History({"loss": np.vstack([runs, runs[1]])}, epochs_run=np.array([10, 7, 7])))
+    assert few.epochs == 7
+
+
+def test_epochs_after_a_break_are_cut_off():
+    loss = np.array([[0.9, 0.5, np.nan, np.nan], [0.9, 0.5, 0.3, 0.2], [0.8, 0.5, 0.3, np.inf]])
+    view = View.of(History({"loss": loss}))
+    assert (view.broken, view.broken_runs, view.epochs) == (3, 2, 3)
+
+
+def test_a_value_every_few_epochs_is_bridged():
+    val = [0.9, np.nan, 0.7, np.nan, 0.5]
+    view = View.of(History({"loss": [1.0, 0.8, 0.6, 0.5, 0.4], "val_loss": val}))
+    np.testing.assert_allclose(view.val.mean, [0.9, 0.8, 0.7, 0.6, 0.5])
+    assert view.epochs == 5
+
+
+def test_a_training_loss_that_is_only_missing_is_no_divergence():
+    loss, val = [1.0, 0.8, 0.6, np.nan], [0.9, 0.8, 0.7, 0.65]
+    assert View.of(History({"loss": loss, "val_loss": val})).broken is None
+    assert View.of(History({"loss": loss, "val_loss": [0.9, 0.8, 0.7, np.nan]})).broken == 4
+
+
+def test_an_absurd_first_validation_loss_hides_no_overfitting():
+    t = np.arange(14)
+    val = 0.3 + 0.02 * np.maximum(t - 4, 0) + 0.4 * np.exp(-t.astype(float))
+    val[0] = 50.0  # batch normalisation before its averages have settled
+    found = [
+        r.check(View.of(History({"loss": 0.7 * 0.8**t, "val_loss": val})), Context())
+        for r in RULES
+        if r.code == "overfitting"
+    ]
+    assert found[0] is not None
+    assert found[0].severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("metric", "values"), [("mae", [3.0, 2.0, 1.5]), ("accuracy", [0.5, 0.6, 0.7]), ("r2", [0.1, 0.2, 0.3])]
+)
+def test_metrics_go_up_or_down(metric, values):
+    view = View.of(History({"loss": [3.0, 2.0, 1.0], metric: values, f"val_{metric}": values}))
+    assert view.val_metric.best == 2
+    assert view.val_metric.higher is (metric != "mae")

@@ -33,9 +33,18 @@ def plain(column: pl.Series) -> pl.Series:
         return column.cast(pl.Float64).fill_nan(None)
     if kind.is_integer():
         return column.cast(pl.Float64 if kind in (pl.UInt64, pl.Int128) else pl.Int64)
+    if kind == pl.Duration:
+        return column.dt.total_microseconds() / 1e6
+    if kind == pl.Time:
+        return column.to_physical() / 1e9
     if kind == pl.Boolean or kind.is_temporal():
         return column
     return of_values(column.name, column.to_list()).cast(pl.String)
+
+
+def texts(column: pl.Series) -> pl.Series:
+    """A column of any type as text."""
+    return column if column.dtype == pl.String else plain(column).cast(pl.String)
 
 
 def numbers(column: pl.Series) -> pl.Series | None:

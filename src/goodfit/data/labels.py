@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from goodfit.data.columns import NOTHING
+from goodfit.data.columns import NOTHING, texts
 from goodfit.errors import DataError
 
 
@@ -18,7 +18,7 @@ def names(column: pl.Series) -> pl.Series:
         return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
     if kind.is_nested() or kind in (pl.Binary, pl.Object):
         raise DataError(f"the target {column.name!r} holds no single label a row", received=f"cells of type {kind}")
-    text = column.cast(pl.String).str.strip_chars()
+    text = texts(column).str.strip_chars()
     text = text.set(text.str.to_lowercase().is_in(NOTHING), None)
     number = text.cast(pl.Float64, strict=False)
     if number.null_count() == text.null_count() and number.is_finite().all():
@@ -92,7 +92,7 @@ def numbered(
     tested = set() if test is None else set(values.filter(pl.Series(test)).to_list())
     lonely = sorted(name for name, count in counts.items() if count == 1 and name not in tested)
     if lonely:
-        shown = ", ".join(map(repr, lonely[:5])) + (", ..." if len(lonely) > 5 else "")
+        shown = ", ".join(repr(name[:40]) for name in lonely[:5]) + (", ..." if len(lonely) > 5 else "")
         raise DataError(
             f"{len(lonely)} class{'es have' if lonely[1:] else ' has'} one row only ({shown})",
             expected="two rows or more of every class: one to learn from, one to judge by",

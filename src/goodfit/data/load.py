@@ -93,16 +93,23 @@ def load(
 
     rows, kind, text = _features(rows, raw.text if text is None else text, notes)
     groups = row_groups(rows)
-    if groups.max() == 0:
-        raise DataError("all rows are the same", expected="rows that differ", received=f"{len(groups):,} equal rows")
-    copies = len(groups) - int(groups.max()) - 1
+    different = int(groups.max()) + 1
+    copies = len(groups) - different
     if copies:
         verb = "repeats" if copies == 1 else "repeat"
         notes.append(f"{_rows(copies)} {verb} an earlier one: copies stay on one side of every split.")
+    if different * 10 < len(groups):
+        notes.append(f"Only {different:,} rows differ: every result rests on these few, however many copies there are.")
     if raw.test is None:
         mask = stratified(numbers, groups, test_fraction, seed)
     else:
         rows, numbers, groups, mask = _without_test_rows(rows, numbers, groups, raw.test, notes)
+    if len(np.unique(groups[~mask])) < 2:
+        raise DataError(
+            "too few different rows",
+            expected="two or more to learn from, and one or more to judge by",
+            received=f"{different:,} different among {len(groups):,} rows",
+        )
     return Dataset(
         rows=rows,
         labels=numbers,
@@ -194,7 +201,7 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
     if not texts:
         return rows, "table", None
     rest = [c for c in rows.columns if c not in texts]
-    frame = rows.select(pl.col(c).cast(pl.String) for c in texts)
+    frame = pl.DataFrame([columns.texts(rows[c]) for c in texts])
     empty = sum(not t.strip() for t in joined_texts(frame))
     if empty == len(frame):
         raise DataError(

@@ -8,6 +8,7 @@ from typing import Self, final
 import numpy as np
 import polars as pl
 
+from goodfit.data.columns import plain
 from goodfit.encode.array import CLIP
 from goodfit.encode.codec import Codec
 
@@ -102,8 +103,8 @@ class Number(Codec):
 
 def floats(column: pl.Series) -> np.ndarray:
     """A column of any type as finite float64; what is no number is NaN, what is absurdly large is cut."""
-    if column.dtype in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String)
+    if column.dtype in (pl.Categorical, pl.Enum, pl.Duration, pl.Time):
+        column = plain(column)
     if column.dtype == pl.String:
         column = column.str.strip_chars()
     if column.dtype.is_temporal():

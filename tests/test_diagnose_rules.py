@@ -188,6 +188,14 @@ def slow_gain(x):
     return gain
 
 
+def slow_slope(loss, errors):
+    """Errors by loss, over the last two thirds."""
+    pairs = list(zip(loss, errors, strict=True))[len(loss) // 3 :]
+    x, y = (sum(c) / len(pairs) for c in zip(*pairs, strict=True))
+    above, below = sum((a - x) * (b - y) for a, b in pairs), sum((a - x) ** 2 for a, _ in pairs)
+    return max(0.0, above / below) if below > 0 else 0.0
+
+
 def slow_too_few_epochs(s):
     key = "val_loss" if "val_loss" in s.runs else "loss"
     x = s.mean(key)
@@ -206,7 +214,7 @@ def slow_too_few_epochs(s):
     score = s.mean("val_accuracy" if key == "val_loss" else "accuracy")
     better = True
     if score:
-        points = slow_gain([1 - v for v in slow_trend(score)])
+        points = slow_gain(slow_trend(x)) * slow_slope(slow_trend(x), [1 - v for v in slow_trend(score)])
         errors = 1 - s.last(score)
         better = points >= T.WORTH_POINTS or points >= max(T.WORTH_ERRORS * errors, 0.005)
     rate = s.mean("learning_rate") or [1.0]
@@ -234,8 +242,10 @@ def slow_underfitting(s):
             return "error"
     elif moved < T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
         return "error"
-    if score and s.context.linear is not None and top < s.context.linear - T.BELOW_LINEAR:
-        return "warning"
+    if score and s.context.linear is not None:
+        trend = slow_trend(loss)
+        reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
+        return "warning" if reach < s.context.linear - T.BELOW_LINEAR else None
     return None
 
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
+from goodfit.diagnose.rules.too_few_epochs import errors_per_loss, expected_gain
 from goodfit.diagnose.thresholds import BELOW_LINEAR, CHANCE, FITS, NOTHING_LEARNED
 from goodfit.diagnose.view import Curve, View
+
+
+def within_reach(train: Curve, score: Curve) -> float:
+    """Training accuracy that more epochs should reach: one still on its way up is not too weak, but cut short."""
+    n = len(train.smooth)
+    if len(score.smooth) != n or not (np.isfinite(train.smooth).all() and np.isfinite(score.smooth).all()):
+        return score.at_best
+    return score.at_best + expected_gain(train.smooth) * errors_per_loss(train.smooth, 1 - score.smooth)
 
 
 class Underfitting(Rule):
@@ -39,7 +50,11 @@ class Underfitting(Rule):
         elif moved < NOTHING_LEARNED and (score is None or floor is None) and not knows:
             severity, sure = "error", 1.0 + (NOTHING_LEARNED - moved) / NOTHING_LEARNED
             said = f"{train.key} hardly moved in {view.epochs} epochs (from {train.first:.4g} to {train.at_best:.4g})"
-        elif score is not None and context.linear is not None and score.at_best < context.linear - BELOW_LINEAR:
+        elif (
+            score is not None
+            and context.linear is not None
+            and within_reach(train, score) < context.linear - BELOW_LINEAR
+        ):
             severity, sure = "warning", (context.linear - score.at_best) / BELOW_LINEAR
             evidence["linear"] = number(context.linear)
             said = f"{score.key} reaches {score.at_best:.3g}, a linear model {context.linear:.3g} on validation rows"

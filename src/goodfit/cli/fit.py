@@ -56,7 +56,12 @@ def fit(
     from goodfit.report import terminal
 
     folder = out or Path(Path(data).stem if data not in BUILT_IN else data)
-    base = {"units": None if units is None else whole_numbers(units), "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer}
+    base = {
+        "units": None if units is None else whole_numbers(units),
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+    }
     encoder: dict[str, Any] = {}
     if words is not None:
         encoder["max_features"] = words
@@ -103,7 +108,9 @@ def seconds(text: str) -> float:
     """A time such as `90`, `90s`, `2m` or `1.5h`, in seconds."""
     found = re.fullmatch(r"\s*([0-9.]+)\s*(s|m|h)?\s*", text.lower())
     if not found or found[1].count(".") > 1:
-        raise UsageError("bad time", expected="a number with s, m or h", received=repr(text), fix="Write e.g. 90s or 2m.")
+        raise UsageError(
+            "bad time", expected="a number with s, m or h", received=repr(text), fix="Write e.g. 90s or 2m."
+        )
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
@@ -111,7 +118,9 @@ def size(text: str) -> int:
     """An amount of memory such as `800MB` or `4GB`, in bytes."""
     found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)i?b?\s*", text.lower())
     if not found or found[1].count(".") > 1:
-        raise UsageError("bad amount of memory", expected="a number with MB or GB", received=repr(text), fix="Write e.g. 4GB.")
+        raise UsageError(
+            "bad amount of memory", expected="a number with MB or GB", received=repr(text), fix="Write e.g. 4GB."
+        )
     return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
 
 

@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 def predict(
     predictor: Annotated[Path, typer.Argument(help="The predictor folder of a study.")],
     rows: Annotated[str, typer.Argument(help="Rows to predict, in a file like the study's; no target is needed.")],
-    out: Annotated[Path | None, typer.Option(help="CSV, JSONL or Parquet file to write; by default CSV on stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV, JSONL or Parquet file to write; by default CSV on stdout.")
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Text encoding of files that are not UTF-8.")] = None,
 ) -> None:
     """Add prediction, probability and a probability per class to each row."""

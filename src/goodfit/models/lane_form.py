@@ -157,6 +157,7 @@ def to_stock(network: Network, weights: list[Array]) -> keras.Model:
         variable.assign(value)
     optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
     model.compile(optimizer=optimizer, loss=_stock_loss(network), metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)  # an unbuilt one would be saved without its slots
     return model
 
 

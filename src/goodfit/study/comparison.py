@@ -134,9 +134,7 @@ def _sentence(c: Comparison, established: bool) -> str:
         matters = f"{real}less than the {_number(c, c.rope)} that would matter"
         text = f"{other} is as good as {base}: {_number(c, c.effect, '+')} {unit} {facts}, {matters}"
     else:
-        text = (
-            f"Whether {other} helps is undecided: {_number(c, c.effect, '+')} {unit} {facts}; {_missing(c)}"
-        )
+        text = f"Whether {other} helps is undecided: {_number(c, c.effect, '+')} {unit} {facts}; {_missing(c)}"
     for name, runs in zip((base, other), c.diverged, strict=True):
         text += f"; {runs} of {c.n} runs of {name} diverged and count as worst" if runs else ""
     return text + "."

@@ -40,7 +40,8 @@ class Folder:
                 raise StudyError(f"{self.path} is a file", expected="a folder for the study", fix="Name another --out.")
             self.path.mkdir(parents=True, exist_ok=True)
             journal = self.path / JOURNAL
-            if not journal.exists() and (strange := [p.name for p in self.path.iterdir() if not p.name.startswith(".")]):
+            strange = [p.name for p in self.path.iterdir() if not p.name.startswith(".")]
+            if strange and not journal.exists():
                 raise StudyError(
                     f"{self.path} is not empty and holds no study",
                     expected="an empty or new folder, or this study's own",
@@ -48,17 +49,21 @@ class Folder:
                     fix="Name another --out.",
                 )
             self._file = journal.open("ab")
-        self._lock()
-        self._read(journal)
-        if not self.events:
-            self.append({"event": "study", "identity": identity})
-        elif (held := self.events[0].get("identity")) != identity:
-            raise StudyError(
-                f"{self.path} holds another study",
-                expected="this study's own folder, or a new one",
-                received=_difference(held or {}, identity),
-                fix="Name another --out, or give the options that study was started with.",
-            )
+        try:
+            self._lock()
+            self._read(journal)
+            if not self.events:
+                self.append({"event": "study", "identity": identity})
+            elif (held := self.events[0].get("identity")) != identity:
+                raise StudyError(
+                    f"{self.path} holds another study",
+                    expected="this study's own folder, or a new one",
+                    received=_difference(held or {}, identity),
+                    fix="Name another --out, or give the options that study was started with.",
+                )
+        except StudyError:
+            self.close()
+            raise
 
     @property
     def resumed(self) -> bool:
@@ -100,9 +105,10 @@ class Folder:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self._file.close()
             if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                raise StudyError(f"{self.path} is in use by another goodfit process", fix="Wait for it to end.") from None
+                raise StudyError(
+                    f"{self.path} is in use by another goodfit process", fix="Wait for it to end."
+                ) from None
 
     def _read(self, journal: Path) -> None:
         data = journal.read_bytes()

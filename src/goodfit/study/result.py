@@ -65,7 +65,8 @@ def write(
         "calibration": {"temperature": study.temperature},
     }
     out["sentences"] = sentences.verdict(out)
-    study.folder.write("study.json", json.dumps(sound(out), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    out = sound(out)
+    study.folder.write("study.json", json.dumps(out, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     study.folder.write("history.parquet", _curves(study))
     return out
 

@@ -65,7 +65,9 @@ def _tried(study: dict[str, Any]) -> list[str]:
 
 def _delta(variant: dict[str, Any]) -> str:
     d = variant["delta"]
-    interval = "" if d["low"] is None or abs(d["low"]) == float("inf") else f" ({_points(d['low'])} to {_points(d['high'])})"
+    interval = (
+        "" if d["low"] is None or abs(d["low"]) == float("inf") else f" ({_points(d['low'])} to {_points(d['high'])})"
+    )
     return f"'{variant['name']}' {_points(d['mean'])} points{interval}"
 
 

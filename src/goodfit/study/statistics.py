@@ -125,9 +125,7 @@ def compare_all(
         base_name: The base's name, for the messages.
         **options: As for `compare`.
     """
-    alone = {
-        name: compare(base, scores, names=(base_name, name), **options) for name, scores in others.items()
-    }
+    alone = {name: compare(base, scores, names=(base_name, name), **options) for name, scores in others.items()}
     p = np.array([c.p for c in alone.values()])
     factors = np.empty(len(p))
     factors[np.argsort(p, kind="stable")] = np.arange(len(p), 0, -1)
@@ -202,9 +200,7 @@ def _check(rope: float, resampled: tuple[int, int] | None, alpha: float) -> None
     if not 0 < alpha < 1:
         raise UsageError("bad alpha", expected="a level between 0 and 1", received=repr(alpha))
     if resampled is not None and not (len(resampled) == 2 and min(resampled) > 0):
-        raise UsageError(
-            "bad resampled", expected="(training rows, validation rows)", received=repr(resampled)
-        )
+        raise UsageError("bad resampled", expected="(training rows, validation rows)", received=repr(resampled))
 
 
 def _canonical(d: Array, scale: float) -> tuple[Array, int]:

@@ -231,7 +231,9 @@ class Study:
             return dict(done[0]["result"], looks=len(self.folder.find("look")))
         self.view.stage("Looking at the test set")
         if not self.folder.find("look"):
-            self.folder.append({"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]})
+            self.folder.append(
+                {"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]}
+            )
         x = self.encoder.transform(self.dataset.select(self.dataset.test))
         chosen = predict.calibrated(predict.probabilities(self.model("chosen", final), x), self.temperature)
         base = predict.probabilities(self.model("base", self.base), x)
@@ -371,7 +373,9 @@ class Study:
             at = [r.best_epoch for r in runs]
         else:
             at = [epochs] * len(runs)
-        scores = np.asarray([r.curves["val_accuracy"][e - 1] if e <= r.epochs_run else np.nan for r, e in zip(runs, at, strict=True)])
+        scores = np.asarray(
+            [r.curves["val_accuracy"][e - 1] if e <= r.epochs_run else np.nan for r, e in zip(runs, at, strict=True)]
+        )
         sound = np.asarray([np.isfinite(r.curves["val_loss"][-1]) for r in runs])
         context = Context(
             classes=len(self.dataset.classes),

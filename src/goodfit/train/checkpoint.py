@@ -30,6 +30,7 @@ class Checkpoint:
         """Write a tree of arrays under a tag, if it is time or `force`."""
         if not force and time.monotonic() - self.saved < self.every:
             return
+        began = time.monotonic()
         leaves = jax.tree.leaves(tree)
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
@@ -39,6 +40,7 @@ class Checkpoint:
             os.fsync(file.fileno())
         part.replace(self.path)
         self.saved = time.monotonic()
+        self.every = max(self.every, 20 * (self.saved - began))  # never more than a twentieth of the time
 
     def load(self, tag: str, like: Any) -> Any | None:
         """The tree saved under this tag, in the structure of `like`; None if there is none (or it is damaged)."""

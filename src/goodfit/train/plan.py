@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 COPIES = 4
 """Arrays of the weights' size that a lane needs at the most: weights, two optimizer slots, the best copy."""
 
+TOGETHER = 32
+"""Lanes of one program at the most: more share no more work, and their weights leave the processor's cache."""
+
 
 def free_memory() -> int:
     """Bytes of memory that may be used without swapping; a guess of 4 GB where the system does not tell."""
@@ -42,7 +45,7 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
         memory: Budget in bytes; None takes half of what is free.
     """
     budget = free_memory() // 2 if memory is None else memory
-    most = max(1, budget // max(1, lane_bytes(network, rows, sparse)))
+    most = max(1, min(TOGETHER, budget // max(1, lane_bytes(network, rows, sparse))))
     chunks = -(-lanes // min(lanes, most))
     return -(-lanes // chunks)
 

@@ -1,0 +1,258 @@
+"""The study as a whole: what it leaves, that it looks at the test set once, and that it survives being killed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from goodfit import data, job
+from goodfit.errors import StudyError, UsageError
+from goodfit.models.recipe import Recipe
+from goodfit.predictor import Predictor
+from goodfit.study import testing
+from goodfit.study.folder import Folder
+from goodfit.study.options import Options
+from goodfit.study.study import Study
+from goodfit.train.loop import Stopped
+
+RECIPE = Recipe(units=(8,), batch_size=32, epochs=5, learning_rate=0.02)
+FIT = {"seeds": 6, "recipe": RECIPE, "treatments": ["dropout 0.5", "l2 0.01"]}
+FILES = {"journal.jsonl", "study.json", "history.parquet", "report.html", "predictor", "weights"}
+
+
+def table(rows: int = 300) -> pl.DataFrame:
+    """Three classes told apart by two numbers and a category, with some noise and missing cells."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, rows)
+    flip = np.where(rng.random(rows) < 0.1, rng.integers(0, 3, rows), y)
+    number = flip + rng.normal(0, 0.6, rows)
+    return pl.DataFrame(
+        {
+            "number": [None if rng.random() < 0.05 else float(v) for v in number],
+            "noise": rng.normal(0, 100, rows),
+            "kind": [["a", "b", "c"][(v + (rng.random() < 0.3)) % 3] for v in flip],
+            "species": [["ash", "beech", "<cedar>"][v] for v in y],
+        }
+    )
+
+
+def numbers(study: dict) -> dict:
+    """What two runs of one study must have in common."""
+    return {k: v for k, v in study.items() if k not in {"seconds", "created", "command"}}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study") / "out"
+    return job.fit(table(), "species", out=out, **FIT), out
+
+
+def test_it_leaves_what_the_contract_says(finished):
+    study, out = finished
+    assert {p.name for p in out.iterdir()} == FILES
+    held = json.loads((out / "study.json").read_text())
+    assert set(held) >= {"task", "classes", "rows", "baseline", "variants", "chosen", "test", "seconds"}
+    assert held["classes"] == ["<cedar>", "ash", "beech"]
+    assert [v["name"] for v in held["variants"]] == ["base", "dropout 0.5", "l2 0.01"]
+    for variant in held["variants"]:
+        assert {"name", "recipe", "seeds", "metrics", "delta", "verdict", "findings"} <= set(variant)
+        assert variant["seeds"] == list(range(6))
+        assert set(variant["metrics"]["val_accuracy"]) == {"mean", "low", "high"}
+        assert Recipe.from_dict(variant["recipe"]).epochs == 5
+    assert held["variants"][0]["delta"] is None
+    assert set(held["variants"][1]["delta"]) == {"mean", "low", "high", "p"}
+    assert held["test"]["looks"] == 1
+    assert held["test"]["low"] < held["test"]["accuracy"] < held["test"]["high"]
+    assert sum(map(sum, held["test"]["confusion"])) == held["splits"]["test"] == held["test"]["rows"]
+    assert 0.6 < held["test"]["accuracy"] < 1
+    curves = pl.read_parquet(out / "history.parquet")
+    assert curves.filter(pl.col("stage") == "search").height == 3 * 6 * 5
+    assert study["sentences"][0] == held["sentences"][0]
+
+
+def test_the_curves_are_paired(finished):
+    """Runs of one seed share split and initial weights: before dropout or L2 bite they are alike."""
+    _, out = finished
+    first = pl.read_parquet(out / "history.parquet").filter((pl.col("stage") == "search") & (pl.col("epoch") == 1))
+    wide = first.pivot("variant", index="seed", values="val_loss")
+    across = wide["base"].std()
+    assert (wide["base"] - wide["l2 0.01"]).std() < 0.5 * across
+
+
+def test_the_predictor_takes_raw_rows_and_gives_probabilities(finished):
+    _, out = finished
+    predictor = Predictor.load(out / "predictor")
+    rows = table().drop("species").head(20)
+    p = predictor.probabilities(rows)
+    assert p.shape == (20, 3)
+    assert np.allclose(p.sum(1), 1, atol=1e-12)
+    assert (np.asarray(predictor.predict(rows)) == table()["species"].head(20).to_numpy()).mean() > 0.5
+    strange = pl.DataFrame({"number": [None, 1e9], "noise": [0.0, None], "kind": ["never seen", None]})
+    assert np.isfinite(predictor.probabilities(strange)).all()
+    assert predictor.table(strange).columns[-5:] == ["prediction", "probability", "p(<cedar>)", "p(ash)", "p(beech)"]
+    assert Predictor.load(out).classes == predictor.classes  # the study's folder does too
+
+
+def test_the_model_inside_needs_no_goodfit(finished):
+    _, out = finished
+    code = (
+        "import sys, keras, numpy as np\n"
+        "m = keras.saving.load_model(sys.argv[1])\n"
+        "assert m.predict_on_batch(np.zeros((2, *m.input_shape[1:]), 'float32')).shape == (2, 3)\n"
+        "assert m.optimizer is not None and m.loss is not None\n"
+        "assert not any(name.startswith('goodfit') for name in sys.modules)\n"
+    )
+    model = str(out / "predictor" / "model.keras")
+    done = subprocess.run([sys.executable, "-c", code, model], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_test_set_is_read_once_and_every_look_is_written_down(tmp_path, monkeypatch):
+    dataset = data.load(table(), "species")
+    asked = []
+    real = type(dataset).select
+
+    def select(self, which):
+        rows = np.flatnonzero(which) if np.asarray(which).dtype == bool else np.asarray(which)
+        asked.append(int(self.test[rows].sum()))
+        return real(self, which)
+
+    monkeypatch.setattr(type(dataset), "select", select)
+    looks = []
+    look = testing.look
+    monkeypatch.setattr(testing, "look", lambda *args: looks.append(1) or look(*args))
+    options = Options(seeds=2, recipe=RECIPE.but(epochs=2), treatments=("l2",))
+    for _ in range(2):  # the second time all is done already
+        study = Study(dataset, tmp_path / "out", options)
+        result = study.run()
+        study.folder.close()
+        assert result["test"]["looks"] == 1
+    assert sorted(asked)[-1] == dataset.test.sum()
+    assert sum(n > 0 for n in asked) == 1
+    assert len(looks) == 1
+    journal = [json.loads(line) for line in (tmp_path / "out" / "journal.jsonl").read_text().splitlines()]
+    assert [e["event"] for e in journal if e["event"] in {"look", "test"}] == ["look", "test"]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing may catch it."""
+
+
+@pytest.mark.parametrize("event", ["decided", "run", "run in the middle", "look", "test"])
+def test_a_study_killed_at_any_moment_resumes_to_the_same_numbers(event, finished, tmp_path, monkeypatch):
+    whole, _ = finished
+    append = Folder.append
+    seen = []
+
+    def append_and_die(self, *events):
+        append(self, *events)
+        seen.extend(e["event"] for e in events)
+        if event.split()[0] in seen and (event != "run in the middle" or seen.count("run") > 20):
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "append", append_and_die)
+        with pytest.raises(Killed):
+            job.fit(table(), "species", out=tmp_path / "out", **FIT)
+    with (tmp_path / "out" / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"event": "run", "torn')  # what a kill in the middle of a write leaves
+    assert numbers(job.fit(table(), "species", out=tmp_path / "out", **FIT)) == numbers(whole)
+
+
+def test_ctrl_c_keeps_the_finished_epochs(finished, tmp_path):
+    whole, _ = finished
+    epochs = []
+
+    class Counting:
+        def stage(self, text):
+            pass
+
+        def progress(self, stage, progress):
+            epochs.append((stage, progress.epoch))
+
+    with pytest.raises(Stopped):
+        job.fit(table(), "species", out=tmp_path / "out", **FIT, view=Counting(), stop=lambda: len(epochs) == 3)
+    assert epochs[-1] == ("search", 3)
+    again = job.fit(table(), "species", out=tmp_path / "out", **FIT, view=Counting())
+    assert epochs[3] == ("search", 4)
+    assert numbers(again) == numbers(whole)
+
+
+def test_a_kill_from_outside(finished, tmp_path):
+    """`kill -9` in another process, as soon as there is something to lose."""
+    whole, _ = finished
+    source = tmp_path / "rows.parquet"
+    table().write_parquet(source)
+    code = (
+        "import os, sys\n"
+        "from goodfit import job\n"
+        "from goodfit.models.recipe import Recipe\n"
+        f"recipe = Recipe(**{RECIPE.to_dict()!r})\n"
+        "class Die:\n"
+        "    def stage(self, text): pass\n"
+        "    def progress(self, stage, p):\n"
+        "        if stage == 'search' and p.lanes[0].variant != 'base': os.kill(os.getpid(), 9)\n"
+        f"job.fit({str(source)!r}, 'species', out={str(tmp_path / 'out')!r}, seeds=6, recipe=recipe,\n"
+        f"        treatments={FIT['treatments']!r}, view=Die())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ}, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    again = job.fit(str(source), "species", out=tmp_path / "out", **FIT)
+    for key in ("variants", "chosen", "fresh", "test"):
+        assert again[key] == whole[key]
+
+
+def test_a_folder_that_holds_something_else_is_refused(finished, tmp_path):
+    _, out = finished
+    with pytest.raises(StudyError, match=r"holds another study.*seeds 6 there, 7 here"):
+        job.fit(table(), "species", out=out, **{**FIT, "seeds": 7})
+    with pytest.raises(StudyError, match=r"holds another study.*other data"):
+        job.fit(table(200), "species", out=out, **FIT)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(StudyError, match=r"not empty and holds no study.*notes\.txt"):
+        job.fit(table(), "species", out=tmp_path, **FIT)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    with pytest.raises(StudyError, match="is a file"):
+        job.fit(table(), "species", out=tmp_path / "notes.txt", **FIT)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    first = Folder(tmp_path / "out", {"a": 1})
+    with pytest.raises(StudyError, match="in use"):
+        Folder(tmp_path / "out", {"a": 1})
+    first.close()
+    Folder(tmp_path / "out", {"a": 1}).close()
+
+
+def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path):
+    """On /dev/full every write fails as on a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    folder = Folder(tmp_path / "out", {"a": 1})
+    folder.append({"event": "run", "n": 1})
+    folder._file.close()
+    folder._file = open("/dev/full", "ab")  # noqa: SIM115
+    with pytest.raises(StudyError, match=r"the disk is full.*goes on where it was"):
+        folder.append({"event": "run", "n": 2})
+    with pytest.raises(OSError, match="No space"):
+        folder.close()
+    again = Folder(tmp_path / "out", {"a": 1})
+    assert [e["event"] for e in again.events] == ["study", "run"]
+    again.close()
+
+
+def test_a_treatment_that_changes_nothing_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="would change nothing"):
+        job.fit(table(), "species", out=tmp_path / "out", **{**FIT, "recipe": RECIPE.but(l2=0.01)})
+    with pytest.raises(UsageError, match="dropout"):
+        job.fit(table(), "species", out=tmp_path / "two", **{**FIT, "treatments": ["dropuot"]})
+
+
+def test_a_budget_cuts_seeds_and_treatments(tmp_path):
+    study = job.fit(table(), "species", out=tmp_path / "out", seeds=29, recipe=RECIPE, budget=0.1)
+    assert len(study["variants"][0]["seeds"]) == 6
+    assert len(study["variants"]) == 2

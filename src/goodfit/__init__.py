@@ -25,7 +25,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: reading a log must not load Keras."""
     if name not in _WHERE:
         raise AttributeError(f"module 'goodfit' has no attribute {name!r}")
-    value = getattr(import_module(_WHERE[name]), name)
+    module = import_module(_WHERE[name])
+    value = getattr(module, name, module)  # `diagnose` is a package that can be called
     globals()[name] = value
     return value
 

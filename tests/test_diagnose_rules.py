@@ -283,12 +283,13 @@ def slow_learning_rate_too_high(s):
         return -sum(p * math.log(p) for p in [a, *rest])
 
     accuracy = min(1.0, max(0.0, s.last(score)))
-    floor = max(s.context.majority or 0, 1 / s.context.classes if s.context.classes else 0)
-    floor = max(floor, 1 / max(2, round(1 / max(accuracy, 0.01))))
+    floor = max(s.context.majority or 0, 1 / (s.context.classes or max(2, round(1 / max(accuracy, 0.01)))))
     off, first = s.last(loss) / honest(accuracy), loss[0] / honest(score[0])
-    if accuracy >= T.FITS or accuracy > floor + 0.2 or (off < T.THROWN_OFF and first < T.FIRST_THROWN_OFF):
+    if accuracy >= T.FITS or accuracy > floor + 0.2:
         return None
-    return "error" if off >= T.THROWN_OFF else "warning"
+    if off >= T.THROWN_OFF and accuracy < score[0] + T.LEARNED and not s.context.regularised:
+        return "error"
+    return "warning" if first >= T.FIRST_THROWN_OFF else None
 
 
 def slow_learning_rate_too_low(s):
@@ -300,7 +301,12 @@ def slow_learning_rate_too_low(s):
     third = max(1, (n - 1) // 3)
     late, early = (loss[-1 - third] - loss[-1]) / third, (loss[0] - loss[third]) / third
     pace, needed = (loss[0] - loss[-1]) / (n - 1), max(T.EPOCHS_TO_HALVE, 5 * n)
-    if score and abs(loss[0] - loss[-1]) <= T.UNMOVED * abs(loss[0]) and pace * needed < loss[-1] / 2:
+    if (
+        score
+        and not s.context.regularised
+        and abs(loss[0] - loss[-1]) <= T.UNMOVED * abs(loss[0])
+        and pace * needed < loss[-1] / 2
+    ):
         classes = s.context.classes or max(2, round(1 / max(accuracy, 1e-3)))
         chance = math.log(classes)
         falls = all(b - a <= 1e-4 * chance for a, b in pairwise(loss))
@@ -378,7 +384,11 @@ def slow_last_weights_kept(s):
 
 
 SLOW = {name.removeprefix("slow_"): f for name, f in list(globals().items()) if name.startswith("slow_")}
-CONTEXTS = (Context(), Context(classes=2, majority=0.5, linear=0.8), Context(patience=3, keeps_last=True))
+CONTEXTS = (
+    Context(),
+    Context(classes=2, majority=0.5, linear=0.8),
+    Context(patience=3, keeps_last=True, regularised=True),
+)
 NEEDS = {"train": "loss", "val": "val_loss", "running": "loss", "train_metric": "accuracy"}
 
 

@@ -51,6 +51,9 @@ THROWN_OFF = 2.0
 """Learning rate too high: training loss against the highest that its accuracy explains. Chosen: a network that has
 only lost its confidence cannot pass 1."""
 
+LEARNED = 0.1
+"""Learning rate too high: a training accuracy that rose by this much is under way. Chosen."""
+
 FIRST_THROWN_OFF = 10.0
 """Learning rate too high: the same of the first epoch's running loss alone, where little was learned
 after it. Chosen."""

@@ -9,7 +9,7 @@ import numpy as np
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FITS, THROWN_OFF
+from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FITS, LEARNED, THROWN_OFF
 from goodfit.diagnose.view import View
 
 
@@ -43,25 +43,25 @@ class LearningRateTooHigh(Rule):
             return None
         accuracy = float(np.clip(score.last, 0, 1))
         honest = chance_loss(accuracy, context.classes)
-        floor = max(context.majority or 0.0, 1 / context.classes if context.classes else 0.0)
-        off = train.last / honest
-        running = view.running or train
-        first = running.first / chance_loss(score.first, context.classes)
+        floor = max(context.majority or 0.0, 1 / (context.classes or max(2, round(1 / max(accuracy, 0.01)))))
         # Whoever is right most of the time has learned, however sure it is where it errs.
-        learned = accuracy >= FITS or (accuracy > max(floor, 1 / max(2, round(1 / max(accuracy, 0.01)))) + 10 * CHANCE)
-        sure = max(off / THROWN_OFF, first / FIRST_THROWN_OFF)
-        if sure < 1 or learned:
+        if accuracy >= FITS or accuracy > floor + 10 * CHANCE:
             return None
-        stays = (
-            f" is {train.last:.3g}" if off >= THROWN_OFF else f" began at {running.first:.3g} and is {train.last:.3g}"
-        )
+        running = view.running or train
+        off, first = train.last / honest, running.first / chance_loss(score.first, context.classes)
+        # A penalty on the weights lifts a loss too, but not the accuracy off its course.
+        stays = off >= THROWN_OFF and not context.regularised and accuracy < score.first + LEARNED
+        if not stays and first < FIRST_THROWN_OFF:
+            return None
+        sure = off / THROWN_OFF if stays else min(first / FIRST_THROWN_OFF, 1.5)
+        level = f"is {train.last:.3g}" if stays else f"began at {running.first:.3g} and is {train.last:.3g}"
         return Finding(
             code=self.code,
-            severity="error" if off >= THROWN_OFF else "warning",
+            severity="error" if stays else "warning",
             epoch=1,
-            confidence=confidence(sure if off >= THROWN_OFF else min(sure, 1.5)),
+            confidence=confidence(sure),
             message=(
-                f"The first steps threw the network far off: {train.key}{stays} at an accuracy of "
+                f"The first steps threw the network far off: {train.key} {level} at an accuracy of "
                 f"{accuracy:.2f}, where a network that is merely unsure has {honest:.2g}. The learning rate is too "
                 "high, or the inputs are not scaled."
             ),

@@ -33,7 +33,7 @@ class LearningRateTooLow(Rule):
         late, early = float(x[-1 - third] - x[-1]) / third, float(x[0] - x[third]) / third
         pace = float(x[0] - x[-1]) / (n - 1)
         needed = max(EPOCHS_TO_HALVE, 5 * n)
-        unmoved = abs(float(x[0] - x[-1])) <= UNMOVED * abs(float(x[0]))
+        unmoved = abs(float(x[0] - x[-1])) <= UNMOVED * abs(float(x[0])) and not context.regularised
         if accuracy is not None and unmoved and pace * needed < float(x[-1]) / 2 and self._above(x, accuracy, context):
             return self._unmoved(float(x[0]), float(x[-1]))
         if pace <= 0 or late < STRAIGHT * early:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+
 from goodfit import cli
 from goodfit.cli.app import COMMANDS
 from goodfit.cli.fit import seconds, size

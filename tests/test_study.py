@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+
 from goodfit import data, job
 from goodfit.errors import StudyError, UsageError
 from goodfit.models.recipe import Recipe

@@ -22,7 +22,8 @@ def _headline(study: dict[str, Any]) -> str:
     if chosen["variant"] == "base" and chosen["epochs"] == asked:
         return f"The base network {what}; nothing that was tried beats it, so it stays as it is."
     if chosen["variant"] == "base":
-        return f"The base network {what}; no treatment beats it, but it should train {_epochs(chosen['epochs'])}, not {asked}."
+        better = f"it should train {_epochs(chosen['epochs'])}, not {asked}"
+        return f"The base network {what}; no treatment beats it, but {better}."
     return f"The base network {what}; '{chosen['variant']}' with {_epochs(chosen['epochs'])} is the one to take."
 
 
@@ -87,7 +88,8 @@ def _test(study: dict[str, Any]) -> list[str]:
     d = test["difference"]
     once = "looked at once" if test["looks"] == 1 else f"looked at {test['looks']} times"
     return [
-        f"Test accuracy {test['accuracy']:.4f} (95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once}); "
+        f"Test accuracy {test['accuracy']:.4f} "
+        f"(95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once}); "
         f"the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
         f"({_points(d['low'])} to {_points(d['high'])}, McNemar p = {d['p']:.2g})."
     ]

@@ -73,7 +73,9 @@ def _delta(variant: dict[str, Any]) -> str:
 
 
 def _choice(study: dict[str, Any]) -> list[str]:
-    return [study["chosen"]["reason"], study["chosen"]["epochs_reason"]]
+    chosen = study["chosen"]
+    reason = chosen["epochs_reason"]
+    return [chosen["reason"], f"Epochs of '{chosen['variant']}': {reason[:1].lower()}{reason[1:]}"]
 
 
 def _fresh(study: dict[str, Any]) -> list[str]:

@@ -218,7 +218,8 @@ def slow_too_few_epochs(s):
         errors = 1 - s.last(score)
         better = points >= T.WORTH_POINTS or points >= max(T.WORTH_ERRORS * errors, 0.005)
     rate = s.mean("learning_rate") or [1.0]
-    return "warning" if sure >= 1 and better and rate[-1] >= 0.1 * max(rate) else "info"
+    done = rate[-1] < 0.1 * max(rate) or key == "loss"
+    return "warning" if sure >= 1 and better and not done else "info"
 
 
 def slow_underfitting(s):

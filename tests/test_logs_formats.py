@@ -111,6 +111,32 @@ def test_nan_in_json_is_divergence_not_absence(tmp_path):
     assert np.isnan(history["loss"][0]).tolist() == [False, True, True]
 
 
+def test_the_journal_of_a_study(tmp_path):
+    def run(variant, seed, stage="search", loss=LOSS):
+        curves = {"loss": loss, "train_loss": loss, "val_loss": VAL, "learning_rate": [None] * 4}
+        return {
+            "event": "run",
+            "stage": stage,
+            "run": {"variant": variant, "seed": seed, "curves": curves, "best_epoch": 3},
+        }
+
+    events = [{"event": "study"}, {"event": "decided", "what": "baseline", "value": {"accuracy": 0.5, "linear": 0.8}}]
+    events += [
+        run("base", 0),
+        run("base", 1),
+        run("dropout 0.5", 0, loss=[0.9, None, None, None]),
+        run("base", 2, "fresh"),
+    ]
+    path = written(tmp_path, "\n".join(map(json.dumps, events)) + '\n{"event": "ru', "journal.jsonl")
+    written(tmp_path, json.dumps({"variants": [{"name": "base", "recipe": {"patience": 3}}]}), "study.json")
+    for found in (logs.read(path), logs.read(tmp_path)):
+        assert [(h.variant, h.runs) for h in found] == [("base", 2), ("dropout 0.5", 1), ("base, fresh", 1)]
+        same(found[0], {"loss": LOSS, "val_loss": VAL})
+        assert (found[0].meta["linear"], found[0].meta["patience"]) == (0.8, 3)
+        assert np.isnan(found[1]["loss"][0]).tolist() == [False, True, True, True]
+        assert "left out" in found[0].meta["notes"][0]
+
+
 def test_hugging_face(tmp_path):
     log = []
     for i in range(4):

@@ -59,7 +59,7 @@ ENTRIES = (
         "steps go on shrinking as they did.",
         "More epochs (with early stopping), or a higher learning rate.",
         "The expected gain is under a tenth of the loss, the accuracy has stopped rising, the learning-rate schedule "
-        "has run out, or the network overfits.",
+        "has run out, or the network overfits. Without a validation curve it is `info`.",
     ),
     Entry(
         "too_many_epochs",

@@ -2,6 +2,7 @@
 
 from goodfit.logs.base import Format
 from goodfit.logs.huggingface import HuggingFace
+from goodfit.logs.journal import Journal
 from goodfit.logs.keras_csv import KerasCSV
 from goodfit.logs.keras_json import KerasJSON
 from goodfit.logs.keras_output import KerasOutput
@@ -15,6 +16,7 @@ from goodfit.logs.wandb import WandB
 FORMATS: tuple[Format, ...] = (
     TensorBoard(),
     MLflowDatabase(),
+    Journal(),
     HuggingFace(),
     KerasOutput(),
     KerasJSON(),

@@ -63,7 +63,10 @@ class TooFewEpochs(Rule):
     needs = ("train",)
 
     def check(self, view: View, context: Context) -> Finding | None:
-        """Validation loss (training loss where there is none) still falls, and enough is to be gained by going on."""
+        """Validation loss still falls, and enough is to be gained by going on.
+
+        A training loss alone is worth an `info`: it goes on falling while a network learns its rows by heart.
+        """
         curve = view.val or view.train
         assert curve is not None
         n = len(curve.mean)
@@ -90,7 +93,7 @@ class TooFewEpochs(Rule):
         better = points is None or points >= WORTH_POINTS or points >= max(WORTH_ERRORS * (1 - accuracy), 0.005)
         return Finding(
             code=self.code,
-            severity="warning" if sure >= 1 and better and not done else "info",
+            severity="warning" if sure >= 1 and better and not done and view.val else "info",
             epoch=view.epochs,
             confidence=confidence(sure if better else sure / 2),
             message=(

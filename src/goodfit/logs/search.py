@@ -18,6 +18,8 @@ from goodfit.logs.runs import histories
 from goodfit.logs.tensorboard import TensorBoard
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__"}
+_LARGE = 64 * 2**20
+"""A file of this many bytes in a folder is data, and not looked into."""
 _SEED = re.compile(r"(seed|repeat|fold)[ _=-]?\d+", re.I)
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 _TRAIN, _VAL = {"train", "training"}, {"validation", "val", "valid", "eval"}
@@ -49,7 +51,10 @@ def _read(path: Path) -> list[History]:
     if path.stat().st_size == 0:
         raise LogError("the log is empty", received=str(path))
     log = Log(path)
-    kind = _format(log)
+    try:
+        kind = _format(log)
+    except OSError as error:
+        raise LogError("the log cannot be read", received=f"{path} ({error.strerror})") from None
     if kind is None:
         raise LogError(
             "the file is no training log that goodfit knows",
@@ -85,7 +90,7 @@ def _folder(root: Path) -> list[History]:
                 out += _told(tables, str(path.parent), "MLflow runs") if tables else []
                 continue
             log = Log(path)
-            kind = _format(log) if path.stat().st_size else None
+            kind = _format(log) if 0 < path.stat().st_size < _LARGE else None
             if isinstance(kind, TensorBoard):
                 events.append(path)
             elif kind is not None and _CHECKPOINT.search(path.parent.name):

@@ -24,7 +24,11 @@ def _headline(study: dict[str, Any]) -> str:
     if chosen["variant"] == "base":
         better = f"it should train {_epochs(chosen['epochs'])}, not {asked}"
         return f"The base network {what}; no treatment beats it, but {better}."
-    return f"The base network {what}; '{chosen['variant']}' with {_epochs(chosen['epochs'])} is the one to take."
+    taken = f"'{chosen['variant']}' with {_epochs(chosen['epochs'])}"
+    gain = study["fresh"]["comparison"] if study["fresh"] else {"verdict": None}
+    if gain["verdict"] == "better":
+        return f"The base network {what}; {taken} does {_points(gain['effect'])} points better."
+    return f"The base network {what}; {taken} is the one to take."
 
 
 def _ailment(base: dict[str, Any]) -> str:

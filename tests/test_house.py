@@ -14,8 +14,8 @@ ORDER = [
     {"encode", "models", "treat"},
     {"train"},
     {"study"},
-    {"predictor", "report"},
-    {"job"},
+    {"predictor", "report", "doctor"},
+    {"job", "checkup"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -10,7 +10,7 @@ help:
 	@echo "make demo     install, then study a built-in text data set (no download)"
 	@echo "make test     install what tests need and run them all"
 	@echo "make check    lint, types and import rules"
-	@echo "make bench    measure against Keras on its other backends and scikit-learn"
+	@echo "make bench    measure lanes against Keras on JAX, TensorFlow and torch, and scikit-learn"
 	@echo "make install  goodfit into $(VENV)"
 
 install: $(VENV)/installed
@@ -41,7 +41,7 @@ format: $(VENV)/tools
 	$(BIN)/ruff format .
 
 bench: install
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/speed.py
 
 clean:
 	rm -rf build demo .pytest_cache .ruff_cache .mypy_cache

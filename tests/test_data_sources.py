@@ -202,3 +202,8 @@ def test_docstrings_come_from_the_installed_libraries(monkeypatch, tmp_path):
     assert len(list((tmp_path / "datasets").glob("*.parquet"))) == 1
     monkeypatch.setattr(docstrings, "_collected", lambda: pytest.fail("read twice"))
     assert data.load("docstrings").fingerprint == first.fingerprint
+
+
+def test_cells_of_rows_to_predict_stay_as_written(tmp_path):
+    write(tmp_path / "a.csv", "code,price\n007,1.50\n012,\n")
+    assert data.read_rows(tmp_path / "a.csv").rows() == [("007", "1.50"), ("012", None)]

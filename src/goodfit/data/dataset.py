@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from goodfit.data.columns import texts
+
 Rows = pl.DataFrame | np.ndarray
 """Raw rows: a frame of feature columns, or an array whose first axis is rows."""
 
@@ -73,8 +75,8 @@ class Dataset:
 
 def joined_texts(frame: pl.DataFrame) -> list[str]:
     """Each row's cells as one text: columns joined by a newline, a missing cell as nothing."""
-    columns = [pl.col(c).cast(pl.String).fill_null("") for c in frame.columns]
-    return frame.select(pl.concat_str(columns, separator="\n").alias("text"))["text"].to_list()
+    columns = [texts(c).fill_null("") for c in frame.iter_columns()]
+    return columns[0].to_list() if len(columns) == 1 else ["\n".join(cells) for cells in zip(*columns, strict=True)]
 
 
 def row_groups(rows: Rows) -> np.ndarray:

@@ -127,14 +127,15 @@ def load(
 
 
 def read_rows(source: Any, encoding: str | None = None, image_size: tuple[int, int] | None = None) -> Rows:
-    """Rows to predict, labelled or not: a path like those of `load`, a folder of files, or rows that Python holds."""
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        rows = flat_folder(path, encoding, image_size) if path.is_dir() else None
-        rows = open_path(path, encoding, image_size).rows if rows is None else rows
-    else:
-        rows = memory.as_rows(source)
-    return columns.tidy(rows) if isinstance(rows, pl.DataFrame) else rows
+    """Rows to predict, labelled or not: a path like those of `load`, a folder of files, or rows that Python holds.
+
+    A file's cells stay as they are written there; encoders read them as they read the typed ones.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return memory.as_rows(source)
+    path = Path(source).expanduser()
+    rows = flat_folder(path, encoding, image_size) if path.is_dir() else None
+    return open_path(path, encoding, image_size).rows if rows is None else rows
 
 
 def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None) -> Raw:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -179,6 +179,7 @@ def test_a_loss_is_compared_as_its_negative(scores):
 
 
 @settings(max_examples=60, deadline=None)
+@example(([0.5] * 9, [0.4] * 9), True, 0.01)
 @given(paired, st.booleans(), st.floats(0, 0.1))
 def test_every_comparison_is_whole(scores, resampled, rope):
     c = compare(*scores, rope=rope, resampled=(800, 200) if resampled else None)

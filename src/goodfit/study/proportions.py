@@ -19,7 +19,7 @@ def wilson(share: float, n: float, alpha: float = 0.05) -> tuple[float, float]:
     z = float(stats.norm.ppf(1 - alpha / 2))
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)  # rounding may pass the share
 
 
 def accuracy_interval(correct: int, total: int, *, alpha: float = 0.05) -> tuple[float, float]:

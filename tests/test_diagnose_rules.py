@@ -238,14 +238,15 @@ def slow_underfitting(s):
         ):
             floor = 1 / classes
     moved = (loss[0] - low) / abs(loss[0]) if loss[0] else 0.0
+    if score:
+        trend = slow_trend(loss)
+        reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
     if score and floor is not None:
-        if top < floor + T.CHANCE:
+        if reach < floor + T.CHANCE:
             return "error"
     elif moved < T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
         return "error"
     if score and s.context.linear is not None:
-        trend = slow_trend(loss)
-        reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
         return "warning" if reach < s.context.linear - T.BELOW_LINEAR else None
     return None
 
@@ -285,12 +286,14 @@ def slow_learning_rate_too_high(s):
 
     accuracy = min(1.0, max(0.0, s.last(score)))
     floor = max(s.context.majority or 0, 1 / (s.context.classes or max(2, round(1 / max(accuracy, 0.01)))))
-    off, first = s.last(loss) / honest(accuracy), loss[0] / honest(score[0])
-    if accuracy >= T.FITS or accuracy > floor + 0.2:
-        return None
-    if off >= T.THROWN_OFF and accuracy < score[0] + T.LEARNED and not s.context.regularised:
+    learned = accuracy >= T.FITS or accuracy > floor + 0.2
+    stays = s.last(loss) / honest(max(accuracy, floor)) >= T.THROWN_OFF and accuracy < score[0] + T.LEARNED
+    if stays and not learned and not s.context.regularised:
         return "error"
-    return "warning" if first >= T.FIRST_THROWN_OFF else None
+    moved = abs(loss[1] - loss[0]) >= 0.2 * abs(loss[0])
+    if s.context.classes:
+        return "warning" if moved and loss[0] >= T.FIRST_WORSE_THAN_CHANCE * math.log(s.context.classes) else None
+    return "warning" if moved and loss[0] >= T.FIRST_THROWN_OFF * honest(score[0]) and not learned else None
 
 
 def slow_learning_rate_too_low(s):
@@ -376,7 +379,7 @@ def slow_noisy_validation(s):
     if len(val) < 6 or wobble == 0 or fall <= 0:
         return None
     sure = min(wobble / fall / T.NOISY, wobble / calm / T.NOISY_TO_TRAIN if calm > 0 else math.inf)
-    return None if sure < 1 else "warning" if sure >= 2 and len(val) >= 8 else "info"
+    return None if sure < 1 else "warning" if sure >= T.VERY_NOISY and len(val) >= 8 else "info"
 
 
 def slow_last_weights_kept(s):

@@ -54,6 +54,10 @@ only lost its confidence cannot pass 1."""
 LEARNED = 0.1
 """Learning rate too high: a training accuracy that rose by this much is under way. Chosen."""
 
+FIRST_WORSE_THAN_CHANCE = 1.75
+"""Learning rate too high: mean training loss of the first epoch against ln(classes). Fitted by eye on the fitting half
+of goodfit's own labelled runs: sound ones stay under 1.5, those with a hundredfold rate begin at 1.8."""
+
 FIRST_THROWN_OFF = 10.0
 """Learning rate too high: the same of the first epoch's running loss alone, where little was learned
 after it. Chosen."""
@@ -87,6 +91,10 @@ FLAT = 0.05
 NOISY = 0.15
 """Noisy validation: wobble of one epoch as a share of the fall. Chosen: the best of ten epochs is then off by more
 than a fifth of all that was learned."""
+
+VERY_NOISY = 4.0
+"""Noisy validation: times its thresholds from which it is more than `info`. Fitted by eye on the fitting half of
+goodfit's own labelled runs: sound ones on 91 validation rows reach 3."""
 
 NOISY_TO_TRAIN = 3.0
 """Noisy validation: wobble against that of the running training loss. Chosen."""

@@ -9,7 +9,7 @@ import numpy as np
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FITS, LEARNED, THROWN_OFF
+from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FIRST_WORSE_THAN_CHANCE, FITS, LEARNED, THROWN_OFF
 from goodfit.diagnose.view import View
 
 
@@ -35,33 +35,33 @@ class LearningRateTooHigh(Rule):
     needs = ("train", "train_metric")
 
     def check(self, view: View, context: Context) -> Finding | None:
-        """A cross-entropy `THROWN_OFF` times what the training accuracy explains, that does not come down."""
+        """A cross-entropy `THROWN_OFF` times what the accuracy explains, or a first epoch far worse than chance."""
         train, score = view.train, view.train_metric
         assert train is not None
         assert score is not None
         if "acc" not in score.key:
             return None
         accuracy = float(np.clip(score.last, 0, 1))
-        honest = chance_loss(accuracy, context.classes)
         floor = max(context.majority or 0.0, 1 / (context.classes or max(2, round(1 / max(accuracy, 0.01)))))
+        honest = chance_loss(max(accuracy, floor), context.classes)
         # Whoever is right most of the time has learned, however sure it is where it errs.
-        if accuracy >= FITS or accuracy > floor + 10 * CHANCE:
-            return None
-        running = view.running or train
-        off, first = train.last / honest, running.first / chance_loss(score.first, context.classes)
+        learned = accuracy >= FITS or accuracy > floor + 10 * CHANCE
+        off = train.last / honest
         # A penalty on the weights lifts a loss too, but not the accuracy off its course.
-        stays = off >= THROWN_OFF and not context.regularised and accuracy < score.first + LEARNED
-        if not stays and first < FIRST_THROWN_OFF:
+        stays = off >= THROWN_OFF and not learned and not context.regularised and accuracy < score.first + LEARNED
+        first = self._first(view, context)
+        if not stays and (first < 1 or (learned and context.classes is None)):
             return None
-        sure = off / THROWN_OFF if stays else min(first / FIRST_THROWN_OFF, 1.5)
-        level = f"is {train.last:.3g}" if stays else f"began at {running.first:.3g} and is {train.last:.3g}"
+        sure = off / THROWN_OFF if stays else min(first, 1.5)
+        running = view.running or train
+        level = f"is {train.last:.3g}" if stays else f"was {running.first:.3g} in the first epoch, now {train.last:.3g}"
         return Finding(
             code=self.code,
             severity="error" if stays else "warning",
             epoch=1,
             confidence=confidence(sure),
             message=(
-                f"The first steps threw the network far off: {train.key} {level} at an accuracy of "
+                f"The first steps threw the network far off: the training loss {level} at an accuracy of "
                 f"{accuracy:.2f}, where a network that is merely unsure has {honest:.2g}. The learning rate is too "
                 "high, or the inputs are not scaled."
             ),
@@ -69,8 +69,28 @@ class LearningRateTooHigh(Rule):
                 "train_last": number(train.last),
                 "chance_loss": number(honest),
                 "times": number(off),
-                "times_first": number(first),
+                "first": number(running.first),
                 score.key: number(accuracy),
             },
             remedies=("lower_learning_rate", "batch_normalization"),
         )
+
+    @staticmethod
+    def _first(view: View, context: Context) -> float:
+        """How many times the first epoch's running loss passes its threshold; 0 where it never moved from there.
+
+        Where the classes are known an untrained network's loss is: near ln(classes). Where they are not, the first
+        accuracy has to stand in for them, and the threshold is far higher.
+        """
+        running, train, score = view.running, view.train, view.train_metric
+        assert running is not None
+        assert train is not None
+        assert score is not None
+        apart = train.key != running.key
+        first = running.first - (max(0.0, running.last - train.last) if apart else 0.0)
+        then = train.first if apart else float(train.mean[1])
+        if abs(then - first) < 0.2 * abs(first):
+            return 0.0
+        if context.classes is not None and context.classes > 1:
+            return first / math.log(context.classes) / FIRST_WORSE_THAN_CHANCE
+        return first / chance_loss(score.first, None) / FIRST_THROWN_OFF

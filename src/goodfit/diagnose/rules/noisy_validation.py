@@ -8,7 +8,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import median, roughness
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import NOISY, NOISY_TO_TRAIN
+from goodfit.diagnose.thresholds import NOISY, NOISY_TO_TRAIN, VERY_NOISY
 from goodfit.diagnose.view import View
 
 
@@ -36,7 +36,7 @@ class NoisyValidation(Rule):
             return None
         return Finding(
             code=self.code,
-            severity="warning" if sure >= 2 and n >= 8 else "info",
+            severity="warning" if sure >= VERY_NOISY and n >= 8 else "info",
             epoch=1,
             confidence=confidence(sure),
             message=(

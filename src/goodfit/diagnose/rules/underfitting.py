@@ -40,9 +40,9 @@ class Underfitting(Rule):
         evidence = {"epochs": view.epochs, "train_loss": number(train.last), "fell": number(moved)}
         if score is not None:
             evidence[score.key] = number(score.at_best)
-        said = ""
-        if score is not None and floor is not None and score.at_best < floor + CHANCE:
-            severity, sure = "error", 2.0 + (floor + CHANCE - score.at_best) / CHANCE
+        said, reach = "", within_reach(train, score) if score is not None else math.nan
+        if score is not None and floor is not None and reach < floor + CHANCE:
+            severity, sure = "error", 2.0 + (floor + CHANCE - reach) / CHANCE
             evidence["chance"] = number(floor)
             said = (
                 f"{score.key} never passed {score.at_best:.3g}; always answering the commonest class gives {floor:.3g}"
@@ -50,11 +50,7 @@ class Underfitting(Rule):
         elif moved < NOTHING_LEARNED and (score is None or floor is None) and not knows:
             severity, sure = "error", 1.0 + (NOTHING_LEARNED - moved) / NOTHING_LEARNED
             said = f"{train.key} hardly moved in {view.epochs} epochs (from {train.first:.4g} to {train.at_best:.4g})"
-        elif (
-            score is not None
-            and context.linear is not None
-            and within_reach(train, score) < context.linear - BELOW_LINEAR
-        ):
+        elif score is not None and context.linear is not None and reach < context.linear - BELOW_LINEAR:
             severity, sure = "warning", (context.linear - score.at_best) / BELOW_LINEAR
             evidence["linear"] = number(context.linear)
             said = f"{score.key} reaches {score.at_best:.3g}, a linear model {context.linear:.3g} on validation rows"

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import os
 import platform
-import re
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -27,12 +26,11 @@ from goodfit.settings import cache_folder
 LIBRARIES = {"jax": "jax", "keras": "keras", "numpy": "numpy", "scikit-learn": "sklearn", "scipy": "scipy"}
 """Distribution name to package name; the standard library comes on top."""
 
-NAMES = re.compile(
-    r"numpy|scipy|sklearn|scikit[-_ ]?learn|scikits?|keras|jax|jnp|tensorflow|pytorch|torch|python"
-    r"|\bnp\b|\bsp\b|\btf\b|\blax\b|\bxla\b",
-    re.IGNORECASE,
+NAMES = (
+    r"(?i)numpy|scipy|sklearn|scikit[-_ ]?learn|scikits?|keras|jax|jnp|tensorflow|pytorch|torch|python"
+    r"|\bnp\b|\bsp\b|\btf\b|\blax\b|\bxla\b"
 )
-"""What would give the answer away."""
+"""What would give the answer away, as a regular expression."""
 
 SKIPPED = {"tests", "test", "testing", "idlelib", "site-packages", "dist-packages", "lib2to3", "_vendor", "__pycache__"}
 SHORTEST = 20
@@ -65,20 +63,23 @@ def _collected() -> pl.DataFrame:
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin:
             roots[distribution] = Path(spec.origin).parent
-    texts: dict[str, str] = {}
+    texts: list[str] = []
+    libraries: list[str] = []
     collecting = gc.isenabled()
     gc.disable()  # syntax trees are many small objects without cycles: collecting doubles the time
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for library, root in sorted(roots.items()):
-                for text in _docstrings(root):
-                    texts.setdefault(NAMES.sub("LIBRARY", text), library)
+                texts += _docstrings(root)
+                libraries += [library] * (len(texts) - len(libraries))
     finally:
         if collecting:
             gc.enable()
-    kept = {t: name for t, name in texts.items() if len(t) >= SHORTEST}
-    return pl.DataFrame({"docstring": list(kept), "library": list(kept.values())})
+    frame = pl.DataFrame({"docstring": texts, "library": libraries})
+    frame = frame.with_columns(pl.col("docstring").str.replace_all(NAMES, "LIBRARY"))
+    frame = frame.unique("docstring", keep="first", maintain_order=True)
+    return frame.filter(pl.col("docstring").str.len_chars() >= SHORTEST)
 
 
 def _docstrings(root: Path) -> Iterator[str]:

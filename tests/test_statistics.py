@@ -141,6 +141,8 @@ def test_mean_interval():
 
 
 @settings(max_examples=60, deadline=None)
+@example(([0.5] * 9 + [0.87, 0.0], [0.5] * 7 + [0.87, 0.0, 0.5, 0.5]))
+@example(([0.5] * 8 + [0.87, 0.0, 0.0], [0.5] * 7 + [0.0, 0.0, 0.5, 0.87]))
 @given(paired)
 def test_swapping_base_and_other_mirrors_everything(scores):
     c, m = compare(*scores), compare(*scores[::-1])

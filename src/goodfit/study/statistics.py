@@ -81,10 +81,10 @@ def compare(
     p_permutation = _sign_flip(d)
     wins, wins_low, wins_high = _wins(d, alpha, math.sqrt(1 + n * ratio))
     bootstrap = _bca(d, alpha, math.sqrt(1 + n * ratio)) if n >= BOOTSTRAP_FROM else None
-    if sign < 0:  # what was computed for the mirrored differences, mirrored back
-        wins, wins_low, wins_high = 1 - wins, 1 - wins_high, 1 - wins_low
-        bootstrap = (-bootstrap[1], -bootstrap[0]) if bootstrap else None
-    effect *= sign
+    wins_low, wins_high = _turned((wins_low, wins_high), 0.5, sign)
+    wins = 0.5 + sign * (wins - 0.5)
+    bootstrap = _turned(bootstrap, 0.0, sign) if bootstrap else None
+    effect = sign * effect + 0.0  # no -0.0
     c = Comparison(
         names=(str(names[0]), str(names[1])),
         metric=metric,
@@ -204,7 +204,7 @@ def _check(rope: float, resampled: tuple[int, int] | None, alpha: float) -> None
 
 
 def _canonical(d: Array, scale: float) -> tuple[Array, int]:
-    """The differences sorted and, maybe, mirrored, with the sign that takes them back.
+    """The differences sorted and, maybe, mirrored, with the sign that takes them back; 0 if they are their mirror.
 
     So the order of seeds and the order of base and other change no figure, not even a random one.
     Differences that are rounding errors become ties.
@@ -213,7 +213,17 @@ def _canonical(d: Array, scale: float) -> tuple[Array, int]:
     if np.ptp(d) <= 1e-12 * scale:
         d = np.full_like(d, d[0])
     here, there = np.sort(d), np.sort(-d)
+    if np.array_equal(here, there):
+        return here, 0
     return (there, -1) if tuple(there) > tuple(here) else (here, 1)
+
+
+def _turned(interval: tuple[float, float], centre: float, sign: int) -> tuple[float, float]:
+    """An interval of canonical differences as one of the differences themselves."""
+    low, high = interval
+    if sign == 0:  # differences that are their own mirror: only the drawing made the ends uneven
+        return centre - (high - low) / 2, centre + (high - low) / 2
+    return (low, high) if sign > 0 else (2 * centre - high, 2 * centre - low)
 
 
 def _quantile(level: float, n: int) -> float:

@@ -2,7 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -49,13 +49,13 @@ PyObject* arrays(const std::vector<goodfit::Counts>& parts, size_t texts) {
   PyObject *indptr = array((texts + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
   if (!indptr || !indices || !values) return nullptr;
   auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
-  char *i = PyByteArray_AS_STRING(indices), *v = PyByteArray_AS_STRING(values);
+  auto* i = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indices));
+  auto* v = reinterpret_cast<float*>(PyByteArray_AS_STRING(values));
   *p = 0;
   for (const auto& part : parts) {
     for (int32_t n : part.per_text) p[1] = p[0] + n, ++p;
-    const size_t bytes = part.columns.size() * 4;
-    std::memcpy(i, part.columns.data(), bytes), i += bytes;
-    std::memcpy(v, part.values.data(), bytes), v += bytes;
+    i = std::copy(part.columns.begin(), part.columns.end(), i);
+    v = std::copy(part.values.begin(), part.values.end(), v);
   }
   return Py_BuildValue("NNN", indptr, indices, values);
 }

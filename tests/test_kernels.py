@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -202,7 +203,7 @@ print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest()
 @needs_native
 def test_threads_and_instructions_change_no_bit():
     def run(**env):
-        variables = {"PYTHONPATH": ":".join(p for p in sys.path if p), **env}
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env}
         command = [sys.executable, "-c", PROGRAM]
         return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
 

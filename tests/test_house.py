@@ -119,12 +119,14 @@ def test_public_names():
 
     assert goodfit.__all__ == [
         "__version__",
+        "Doctor",
         "Finding",
         "GoodfitError",
         "History",
         "Predictor",
         "Recipe",
         "Study",
+        "check",
         "diagnose",
         "fit",
     ]

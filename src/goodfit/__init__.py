@@ -8,12 +8,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Doctor": "goodfit.doctor.callback",
     "Finding": "goodfit.diagnose.finding",
     "GoodfitError": "goodfit.errors",
     "History": "goodfit.history",
     "Predictor": "goodfit.predictor",
     "Recipe": "goodfit.models.recipe",
     "Study": "goodfit.study.study",
+    "check": "goodfit.checkup",
     "diagnose": "goodfit.diagnose",
     "fit": "goodfit.job",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,141 @@ from goodfit.data.sources.raw import Raw, joined
 from goodfit.diagnose import preflight
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight.rows import TEST, Rows
-from goodfit.errors import DataError, UsageError, near
+from goodfit.errors import DataError, ModelError, UsageError, near
+from goodfit.settings import prefer_jax
+
+MODELS = (".keras", ".h5", ".hdf5")
+"""Extensions of saved Keras models."""
+
+BATCH = 512
+"""Rows that a model is called with."""
+
+
+def check(
+    source: Any,
+    target: str | None = None,
+    *,
+    data: Any = None,
+    text: str | None = None,
+    test: Any = None,
+    difference: float | None = None,
+    encoding: str | None = None,
+) -> list[Finding]:
+    """Say what is wrong with data, or with a Keras model and its compile settings, before any training.
+
+    ```python
+    goodfit.check("reviews.csv", target="sentiment")
+    goodfit.check(model, data=(x_train, y_train))
+    ```
+
+    Args:
+        source: Data, anything `goodfit.data.load` reads; or a Keras model, or the path of a saved one.
+        target: The column to predict; not needed where the data know it.
+        data: For a model: rows as they go into it and their labels as `fit` takes them, like `source`.
+        text: The column that holds the texts; found by itself where None, `""` for none.
+        test: For data: a test set like `source`.
+        difference: For data: the difference in accuracy that one hopes to see between two networks.
+        encoding: The text encoding of files that are not UTF-8.
+
+    Returns:
+        Findings, the gravest first; none for what is healthy.
+
+    Raises:
+        DataError: The rows, columns or labels cannot be used.
+        ModelError: The model cannot be loaded.
+        UsageError: An option that cannot be meant.
+    """
+    if is_model(source):
+        for name, value in (("test", test), ("difference", difference)):
+            if value is not None:
+                raise UsageError(f"{name} is about data, and this is a model", fix="Check the data by themselves.")
+        return check_model(source, data, target, text=text, encoding=encoding)
+    if data is not None:
+        raise UsageError("data goes with a model", expected="a Keras model or a .keras file", received=str(source)[:80])
+    return check_data(source, target, text=text, test=test, difference=difference, encoding=encoding)
+
+
+def is_model(source: Any) -> bool:
+    """Whether this is a Keras model or the path of a saved one."""
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).suffix.lower() in MODELS
+    return hasattr(source, "layers") and hasattr(source, "compile")
+
+
+def check_model(
+    model: Any, data: Any = None, target: str | None = None, *, text: str | None = None, encoding: str | None = None
+) -> list[Finding]:
+    """Say what is wrong with a Keras model and its compile settings; see `check`."""
+    if isinstance(model, (str, os.PathLike)):
+        model = _loaded(Path(model).expanduser())
+    if data is None:
+        return preflight.model(model)
+    x, y = _batch(model, data, target, text, encoding)
+    output = None
+    if isinstance(x, np.ndarray) and getattr(model, "built", False):
+        from goodfit.doctor.probe import Probe
+
+        few = np.unique(np.linspace(0, len(x) - 1, min(BATCH, len(x))).astype(int))
+        try:
+            output = Probe(model, x[few], None).output()
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ModelError(
+                "the rows do not go into the model",
+                expected=f"rows of shape {getattr(model, 'input_shape', 'unknown')}",
+                received=f"shape {x.shape}",
+                fix=str(error).strip().splitlines()[0][:200],
+            ) from None
+        first = [f for f in preflight.model(model, x[few], y[few], output) if f.code == "exploding_gradient"]
+        found = preflight.model(model, x, y)
+        return found if any(f.severity == "error" for f in found) else preflight.gravest_first([*found, *first])
+    return preflight.model(model, None, y)
+
+
+def _loaded(path: Path) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist", expected="a saved Keras model")
+    prefer_jax()
+    import keras
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the optimizer's state, which Keras may miss, is of no interest here
+            return keras.saving.load_model(path)
+    except Exception as error:  # whatever a damaged or foreign file makes Keras raise
+        raise ModelError(
+            f"{path} cannot be loaded as a Keras model",
+            received=" ".join(str(error).split())[:300],
+            fix="Custom layers have to be registered: check the model from Python, goodfit.check(model, data=(x, y)).",
+        ) from None
+
+
+def _batch(
+    model: Any, data: Any, target: str | None, text: str | None, encoding: str | None
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Rows as they go into the model (None where that is not known) and labels as `fit` takes them."""
+    if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, np.ndarray) for part in data):
+        return data[0], data[1]
+    raw = _opened(data, encoding)
+    features, values = _parted(raw, raw.target if target is None else target)
+    there = values.is_not_null().to_numpy()
+    values = values.filter(pl.Series(there))
+    numbers = values.cast(pl.Float64, strict=False)
+    if numbers.null_count():
+        classes = _classes(values, raw.classes)
+        y = values.replace_strict({c: i for i, c in enumerate(classes)}, return_dtype=pl.Int64).to_numpy()
+    else:
+        y = numbers.to_numpy()
+        y = y.astype(np.int64) if np.all(y == np.round(y)) else y
+    loss = preflight.Network.of(model).loss
+    if loss == "categorical_crossentropy" and y.dtype.kind == "i" and y.min() >= 0 and text is None:
+        # A file has one label a row; whoever uses this loss turns it into one-hot rows.
+        y = np.eye(int(y.max()) + 1, dtype=np.float32)[y]
+    if isinstance(features, np.ndarray):
+        return features[there], y
+    frame = columns.tidy(features).filter(pl.Series(there))
+    shape = getattr(model, "input_shape", None)
+    fits = isinstance(shape, tuple) and shape[1:] == (frame.width,) and all(d.is_numeric() for d in frame.dtypes)
+    return (frame.cast(pl.Float32).to_numpy() if fits else None), y
 
 
 def check_data(

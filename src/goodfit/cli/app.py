@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("fit", "diagnose", "compare", "report", "predict", "explain")
+COMMANDS = ("fit", "diagnose", "check", "compare", "report", "predict", "run", "explain")
 
 app = typer.Typer(
     name="goodfit",

@@ -165,7 +165,8 @@ class Network:
 
     Attributes:
         parts: Layers and operations in order.
-        known: Whether the parts are all there is: a sequential or functional model of known parts only.
+        graph: Whether the parts' order is known: a sequential or functional model.
+        known: Whether the parts are all there is, and each is of a known kind.
         loss: Keras's name of the loss; None where there is none, several, or one of one's own.
         from_logits: Whether the loss applies softmax or sigmoid itself.
         metrics: Names of the metrics that were asked for.
@@ -173,6 +174,7 @@ class Network:
     """
 
     parts: tuple[Part, ...]
+    graph: bool
     known: bool
     loss: str | None
     from_logits: bool
@@ -185,17 +187,18 @@ class Network:
         """Look at a Keras model; nothing is built, called or changed."""
         found = tuple(p for p in parts(model) if p.kind != "InputLayer")
         graph = hasattr(model, "operations") or type(model).__name__ == "Sequential"
-        one = graph and _outputs(model) == 1
+        one = _outputs(model) == 1
         loss = _only(getattr(model, "loss", None))
         last = [p for p in found if p.kind not in _SHAPE_ONLY][-1:]
         units = _width(model) or (last[0].units if last else None)
         return cls(
             parts=found,
+            graph=graph,
             known=graph and all(p.activation is not None or p.weighted for p in found),
             loss=loss_name(loss) if one else None,
             from_logits=logits(loss),
             metrics=tuple(_metrics(model)),
-            units=units if one else None,
+            units=units if one and graph else None,
             model=model,
         )
 
@@ -211,12 +214,16 @@ class Network:
 
     @property
     def activations(self) -> tuple[str | None, ...]:
-        """Activations at the output that are not linear, the last first."""
+        """Activations at the output that are not linear, the last first; empty where unknown."""
+        if not self.graph:
+            return ()
         return tuple(p.activation for p in self.output if p.activation != "linear")
 
     @property
     def activation(self) -> str | None:
         """The output's activation, `linear` without one, None where unknown."""
+        if not self.graph:
+            return None
         found = self.activations
         return found[0] if found else "linear"
 

@@ -1,0 +1,21 @@
+"""What shows inside a network while it trains: gradients, weights, units, by layer and epoch. NumPy only."""
+
+from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.internals import dying_relu, exploding_gradient, update_size, vanishing_gradient
+from goodfit.diagnose.internals.record import Internals, change, dead_units, saturated_units
+
+__all__ = ["Internals", "change", "dead_units", "internals", "saturated_units"]
+
+
+def internals(record: Internals) -> list[Finding]:
+    """Say what is wrong inside a network; the main cause alone, for a dead layer's gradients vanish too.
+
+    Args:
+        record: What was measured.
+
+    Returns:
+        One finding or none; a finding is `info` where the network learns all the same.
+    """
+    rules = (dying_relu, exploding_gradient, vanishing_gradient, update_size)
+    found = [f for rule in rules for f in rule.check(record)]
+    return sorted(found, key=lambda f: f.severity == "info")[:1]

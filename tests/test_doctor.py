@@ -8,7 +8,8 @@ import pytest
 from keras import layers
 
 import goodfit
-from goodfit.diagnose.internals import Internals, change, dead_units, internals, saturated_units
+from goodfit.diagnose import curves
+from goodfit.diagnose.internals import Internals, change, dead_units, internals, saturated_units, with_internals
 from goodfit.doctor.arguments import Arguments
 from goodfit.doctor.examine import examine
 from goodfit.doctor.probe import Probe
@@ -70,6 +71,9 @@ def test_its_log_is_one_that_diagnose_reads(healthy):
     assert len(record.gradient_norm) == 3
     assert len(record.dead_units) == 2
     assert internals(record) == []
+    next(c for k, c in history.curves.items() if k.startswith("dead_units"))[:] = 1.0
+    history.curves["loss"][:] = 1.4
+    assert with_internals(history, curves(history))[0].code == "dying_relu"
 
 
 FAULTS = {

@@ -16,6 +16,7 @@ from goodfit.data.files import open_path
 from goodfit.data.sources import memory
 from goodfit.data.sources.raw import Raw, joined
 from goodfit.diagnose import preflight
+from goodfit.diagnose.causes import gravest_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight.rows import TEST, Rows
 from goodfit.errors import DataError, ModelError, UsageError, near
@@ -104,7 +105,7 @@ def check_model(
             ) from None
         first = [f for f in preflight.model(model, x[few], y[few], output) if f.code == "exploding_gradient"]
         found = preflight.model(model, x, y)
-        return found if any(f.severity == "error" for f in found) else preflight.gravest_first([*found, *first])
+        return found if any(f.severity == "error" for f in found) else gravest_first([*found, *first])
     return preflight.model(model, None, y)
 
 

@@ -43,6 +43,7 @@ def run(arguments: list[str]) -> int:
         The exit code: 0; 1 where a finding of `--fail-on` was made; 2 where one of several logs could not be read.
     """
     from goodfit.diagnose import curves, status
+    from goodfit.diagnose.internals import with_internals
     from goodfit.errors import LogError
     from goodfit.logs import read
 
@@ -59,7 +60,7 @@ def run(arguments: list[str]) -> int:
         raise errors[0]
     # Read together, seeds of one variant are joined across files.
     histories = readable[0][1] if len(readable) == 1 else read(*(path for path, _ in readable))
-    judged = [(h, curves(h)) for h in histories]
+    judged = [(h, with_internals(h, curves(h))) for h in histories]
     if given.json:
         import json
 

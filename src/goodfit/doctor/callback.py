@@ -13,12 +13,10 @@ import keras
 import numpy as np
 
 from goodfit.diagnose import Context, curves, status
-from goodfit.diagnose.catalogue import ENTRIES
+from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.codes import meant, named
-from goodfit.diagnose.curves import ranked
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import Internals, internals
-from goodfit.diagnose.preflight.data import gravest_first
 from goodfit.diagnose.preflight.network import array
 from goodfit.doctor.arguments import Arguments
 from goodfit.doctor.examine import context, examine, keeps_last
@@ -28,34 +26,6 @@ from goodfit.history import History
 
 LIVE = {"diverged", "learning_rate_too_high", "overfitting"}
 """Codes of curves that are told while training goes on; the others wait for its end, which they judge."""
-
-OF_DATA = {entry.code for entry in ENTRIES if entry.seen_in == "data"} - {"unscaled_input"}
-"""Codes that speak of data rather than of a training."""
-
-MOOT = {"exploding_gradient"}
-"""Codes that are seen before training and do no harm where the network learns all the same."""
-
-_OF_STEPS = (
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "underfitting",
-    "oscillation",
-    "plateau",
-    "too_few_epochs",
-    "noisy_validation",
-)
-EXPLAINS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            *("dying_relu", "vanishing_gradient", "exploding_gradient"),
-            *("learning_rate_too_low", "learning_rate_too_high"),
-            *("double_softmax", "wrong_loss", "wrong_activation", "constant_initializer", "unscaled_input"),
-        ),
-        _OF_STEPS,
-    ),
-    "unshuffled_split": ("overfitting", "noisy_validation", "too_many_epochs", "too_few_epochs", "last_weights_kept"),
-}
-"""What a cause seen inside or before training explains in the curves."""
 
 _BUSY = 100
 """Epochs after which curves are looked at less and less often, so that looking never adds up."""
@@ -221,7 +191,7 @@ class Doctor(keras.callbacks.Callback):
         drawn = curves(self.history, context=self._context) if self._logs else []
         if live:
             drawn = [f for f in drawn if f.code in LIVE | self.stop_on]
-        found = self._with_causes(inside, drawn, learned=record is not None and record.learned)
+        found = causes_first(drawn, inside, self._before, learned=record is not None and record.learned)
         new = [f for f in [*inside, *drawn] if f in found]
         self.findings = found
         if live:
@@ -230,21 +200,6 @@ class Doctor(keras.callbacks.Callback):
         if live and wanted and not self.model.stop_training:
             self.model.stop_training = True
             self._later.append(f"the training is stopped: {wanted[0].code}.")
-
-    def _with_causes(self, inside: list[Finding], drawn: list[Finding], *, learned: bool) -> list[Finding]:
-        """All findings, causes first, without what they explain."""
-        before = [replace(f, severity="info") if f.code in MOOT and learned else f for f in self._before]
-        grave = {f.code for f in [*before, *inside] if f.severity != "info"}
-        explained = {c for cause in grave for c in EXPLAINS.get(cause, ())} | {f.code for f in [*before, *inside]}
-        shown = [*inside, *ranked([f for f in drawn if f.code not in explained])]
-        # What is wrong with the model is the cause of what the training shows; what is wrong with the data is not.
-        return gravest_first(
-            [
-                *(f for f in before if f.code not in OF_DATA),
-                *(f for f in shown if f.code not in {b.code for b in before}),
-                *(f for f in before if f.code in OF_DATA),
-            ]
-        )
 
     def _tell(self, found: Iterable[Finding], when: str = "", *, once: bool = False) -> None:
         """Say each finding above `info` once; during an epoch it waits for the progress bar.

@@ -1,10 +1,12 @@
 """What shows inside a network while it trains: gradients, weights, units, by layer and epoch. NumPy only."""
 
+from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import dying_relu, exploding_gradient, update_size, vanishing_gradient
 from goodfit.diagnose.internals.record import Internals, change, dead_units, saturated_units
+from goodfit.history import History
 
-__all__ = ["Internals", "change", "dead_units", "internals", "saturated_units"]
+__all__ = ["Internals", "change", "dead_units", "internals", "saturated_units", "with_internals"]
 
 
 def internals(record: Internals) -> list[Finding]:
@@ -19,3 +21,14 @@ def internals(record: Internals) -> list[Finding]:
     rules = (dying_relu, exploding_gradient, vanishing_gradient, update_size)
     found = [f for rule in rules for f in rule.check(record)]
     return sorted(found, key=lambda f: f.severity == "info")[:1]
+
+
+def with_internals(history: History, drawn: list[Finding]) -> list[Finding]:
+    """The findings of a log's curves, and what the log says of the inside of its first run, the main cause first.
+
+    Args:
+        history: A log; one that `Doctor` wrote holds measures beside its curves.
+        drawn: What `curves` found in it.
+    """
+    record = Internals.of_history(history)
+    return drawn if record is None else causes_first(drawn, internals(record), learned=record.learned)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from goodfit.diagnose.finding import SEVERITIES, Finding
+from goodfit.diagnose.causes import gravest_first
+from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight import (
     class_imbalance,
     conflicting_labels,
@@ -36,8 +37,3 @@ def data(rows: Rows, difference: float | None = None) -> list[Finding]:
         *tiny_validation.check(rows, difference),
     ]
     return gravest_first(found)
-
-
-def gravest_first(found: list[Finding]) -> list[Finding]:
-    """By severity, checks of one severity in their own order."""
-    return sorted(found, key=lambda f: -SEVERITIES.index(f.severity))

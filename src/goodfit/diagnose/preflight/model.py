@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.diagnose.causes import gravest_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight import (
     constant_initializer,
@@ -17,7 +18,6 @@ from goodfit.diagnose.preflight import (
     wrong_activation,
     wrong_loss,
 )
-from goodfit.diagnose.preflight.data import gravest_first
 from goodfit.diagnose.preflight.network import Network
 from goodfit.diagnose.preflight.targets import Targets
 

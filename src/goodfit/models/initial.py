@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import keras
 import numpy as np
 
-from goodfit.models.network import Network, flat_layers
+from goodfit.models import copies
+from goodfit.models.network import Network
+from goodfit.models.walk import flat_layers, own_weights
 
 Array = np.ndarray
 
@@ -21,7 +24,7 @@ def weights(network: Network, seed: int) -> list[Array]:
     """
     model = network.model
     out = {id(v): np.asarray(v.value) for v in model.weights}
-    for place, layer in enumerate(_drawn_layers(model)):
+    for place, layer in enumerate(drawn(model)):
         for name, variable, initializer in layer:
             config = {
                 **initializer.get_config(),
@@ -31,17 +34,21 @@ def weights(network: Network, seed: int) -> list[Array]:
     return [out[id(v)] for v in model.weights]
 
 
-def _drawn_layers(
-    model: keras.Model,
-) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
-    """For each layer with weights: its trainable variables that have a random initialiser."""
-    found = []
-    for layer in flat_layers(model):
-        own = []
-        for variable in layer._trainable_variables:
-            initializer = getattr(layer, f"{variable.name}_initializer", None)
-            if variable.trainable and initializer is not None and "seed" in initializer.get_config():
-                own.append((variable.name, variable, initializer))
-        if layer._trainable_variables:
-            found.append(own)
-    return found
+@lru_cache(maxsize=16)
+def drawn(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
+    """For each layer that has any: its trainable variables with a random initialiser.
+
+    Keras forgets the initialisers once it has used them; a copy of the model made in a stateless scope still has them.
+    """
+    try:
+        with keras.StatelessScope():
+            copy = copies.copy(model)
+            pairs = zip(flat_layers(model), flat_layers(copy), strict=True)
+            found = [[(v, w._initializer) for v, w in zip(*map(own_weights, pair), strict=True)] for pair in pairs]
+    except ValueError:  # a layer that makes variables of values: those stay as they are
+        return []
+    random = [
+        [(v.name, v, i) for v, i in layer if v.trainable and "seed" in getattr(i, "get_config", dict)()]
+        for layer in found
+    ]
+    return [layer for layer in random if layer]

@@ -8,13 +8,15 @@ kernel is taken out: the engine multiplies by it itself, for all lanes at once, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
+from goodfit.models import copies, objective
 from goodfit.models import lane_layers as ll
-from goodfit.models.network import Network, flat_layers
+from goodfit.models.network import Network
+from goodfit.models.swap import PENALTIES, swapped, swapped_rate
+from goodfit.models.walk import flat_layers, graph_layers, own_weights
 
 Array = np.ndarray
 
@@ -43,7 +45,7 @@ def penalties(model: keras.Model) -> tuple[Array, Array]:
     factors = np.zeros((2, len(model.weights)), np.float32)
     for i, variable in enumerate(model.weights):
         regularizer = variable.regularizer
-        if isinstance(regularizer, (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)):
+        if isinstance(regularizer, PENALTIES):
             factors[:, i] = getattr(regularizer, "l1", 0.0), getattr(regularizer, "l2", 0.0)
     return factors[0], factors[1]
 
@@ -57,26 +59,25 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
     """
     stock = network.model
     head = _sparse_head(stock) if sparse else None
-    salts: dict[str, int] = {}
+    rates = {id(layer): str(i) for i, layer in enumerate(x for x in graph_layers(stock) if swapped_rate(x))}
+    salts: dict[int, int] = {}
 
-    def swap(layer: keras.layers.Layer) -> keras.layers.Layer:
-        salt = salts.setdefault(layer.name, len(salts))
-        if layer is head:
-            return ll.LaneHead(head)
-        return _swapped(layer, salt)
+    def swap(layer: keras.Operation) -> keras.Operation:
+        if not isinstance(layer, keras.layers.Layer):
+            return copies.plain(layer)
+        salt = salts.setdefault(id(layer), len(salts))
+        return ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
 
-    inputs = None
-    if head is not None:
-        inputs = [keras.Input((head.units,), name="product")]
-    model = keras.models.clone_model(stock, input_tensors=inputs, clone_function=swap)
+    model = copies.copy(stock, swap, None if head is None else [keras.Input((head.units,), name="product")])
+    copies.settle(stock, model)
     for variable in model.trainable_variables:
-        if isinstance(variable.regularizer, (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)):
+        if isinstance(variable.regularizer, PENALTIES):
             variable.regularizer = None  # its gradient is added by the engine, with the lane's own factor
     place = {id(v): i for i, v in enumerate(stock.weights)}
     pairs: dict[int, int] = {}
     for a, b in zip(flat_layers(stock), flat_layers(model), strict=True):
         skip = 1 if a is head else 0  # a Dense layer's variables are kernel, bias
-        for v, w in zip(_own(a)[skip:], _own(b), strict=True):
+        for v, w in zip(own_weights(a)[skip:], own_weights(b), strict=True):
             if v.shape != w.shape:
                 raise RuntimeError(f"lane form of {a.name}: {v.path} {v.shape} stands against {w.path} {w.shape}")
             pairs[id(w)] = place[id(v)]
@@ -87,11 +88,6 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
         tuple(pairs[id(v)] for v in model.trainable_variables),
         tuple(pairs.get(id(v), -1) for v in model.non_trainable_variables),
     )
-
-
-def _own(layer: keras.layers.Layer) -> list[Any]:
-    """A layer's own weights, without the states of random generators."""
-    return [v for v in layer._trainable_variables + layer._non_trainable_variables if "seed_generator" not in v.path]
 
 
 def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
@@ -109,37 +105,8 @@ def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
         return None
     head = readers[0]
     plain = not head.kernel_constraint and not head.bias_constraint and head.trainable and len(head._inbound_nodes) == 1
-    return head if (plain and head.kernel.regularizer is None) or (_laned_penalty(head) and plain) else None
-
-
-def _laned_penalty(layer: keras.layers.Dense) -> bool:
-    kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
-    return isinstance(layer.kernel.regularizer, kinds)
-
-
-def _swapped(layer: keras.layers.Layer, salt: int) -> keras.layers.Layer:
-    """The lane layer in place of a stock one, or a plain clone."""
-    layers = keras.layers
-    name = layer.name
-    kind = type(layer)
-    if kind is layers.Dropout:
-        shared = tuple(i for i, n in enumerate(layer.noise_shape or ()) if n == 1)
-        return ll.LaneDropout(salt, name, shared, name=name)
-    if kind is layers.SpatialDropout1D:
-        return ll.LaneDropout(salt, name, (1,), name=name)
-    if kind in (layers.SpatialDropout2D, layers.SpatialDropout3D):
-        dims = 2 if kind is layers.SpatialDropout2D else 3
-        offset = 2 if layer.data_format == "channels_first" else 1
-        return ll.LaneDropout(salt, name, tuple(range(offset, offset + dims)), name=name)
-    if kind is layers.GaussianDropout:
-        return ll.LaneGaussianDropout(salt, name, name=name)
-    if kind is layers.GaussianNoise:
-        return ll.LaneGaussianNoise(salt, name, name=name)
-    if kind is layers.AlphaDropout and layer.noise_shape is None:
-        return ll.LaneAlphaDropout(salt, name, name=name)
-    if kind is layers.BatchNormalization:
-        return ll.LaneBatchNormalization.from_config(layer.get_config())
-    return layer.__class__.from_config(layer.get_config())
+    laned = all(v.regularizer is None or isinstance(v.regularizer, PENALTIES) for v in head.weights)
+    return head if plain and laned and head.activity_regularizer is None else None
 
 
 def to_stock(network: Network, weights: list[Array]) -> keras.Model:
@@ -152,22 +119,21 @@ def to_stock(network: Network, weights: list[Array]) -> keras.Model:
     Returns:
         A compiled stock `keras.Model`; saving it needs no goodfit, nor does loading it.
     """
-    model = keras.models.clone_model(network.model)
+    model = copies.copy(network.model)
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
+    copies.settle(network.model, model)
     optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
-    model.compile(optimizer=optimizer, loss=_stock_loss(network), metrics=["accuracy"])
+    model.compile(optimizer=optimizer, loss=_stock_loss(network), metrics=["accuracy", *network.metrics])
     optimizer.build(model.trainable_variables)  # an unbuilt one would be saved without its slots
     return model
 
 
 def _stock_loss(network: Network) -> keras.losses.Loss:
     """The loss as a user would write it: integer labels unless they are smoothed."""
-    logits = bool(network.loss.get_config().get("from_logits", False))
-    if isinstance(network.loss, keras.losses.BinaryCrossentropy):
-        return keras.losses.BinaryCrossentropy(from_logits=logits, label_smoothing=network.label_smoothing)
-    if isinstance(network.loss, keras.losses.CategoricalCrossentropy):
-        if network.label_smoothing:
-            return keras.losses.CategoricalCrossentropy(from_logits=logits, label_smoothing=network.label_smoothing)
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-    return network.loss
+    loss, smoothing = network.loss, network.label_smoothing
+    config = objective.settings(loss)
+    if isinstance(loss, keras.losses.CategoricalCrossentropy) and not smoothing:
+        kept = {k: config[k] for k in ("from_logits", "reduction")}
+        return keras.losses.SparseCategoricalCrossentropy(**kept)
+    return type(loss).from_config({**config, "label_smoothing": smoothing}) if smoothing else loss

@@ -144,6 +144,27 @@ class LaneBatchNormalization(keras.layers.BatchNormalization):
         return super().call(inputs, training=training, mask=mask)
 
 
+class OwnRows:
+    """An activity regularizer that sees the lane's own rows only; Keras divides what it gives by all rows.
+
+    Args:
+        regularizer: A sum over rows to which rows of zeros add nothing.
+    """
+
+    def __init__(self, regularizer: Any):
+        self.regularizer = regularizer
+
+    def __call__(self, output: jax.Array) -> Any:
+        """The penalty of an output `(batch, ...)`, a scalar; 0 in inference mode."""
+        scope = _scope.get()
+        if scope is None:
+            return jnp.zeros((), output.dtype)
+        own = (scope.row_weights > 0).reshape(-1, *(1,) * (output.ndim - 1))
+        share = own.mean(dtype=output.dtype)
+        penalty = self.regularizer(jnp.where(own, output, 0))
+        return jnp.where(share > 0, penalty / jnp.where(share > 0, share, 1), 0)
+
+
 class LaneHead(keras.layers.Layer):
     """What is left of a `Dense` layer once its product with the kernel has been taken: bias and activation."""
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
 
 from goodfit.errors import ModelError
+from goodfit.models import objective
+from goodfit.models.objective import Objective
 from goodfit.models.recipe import Recipe
+from goodfit.models.swap import PENALTIES, swapped_rate
+from goodfit.models.walk import graph_layers, is_graph, output_activation
 from goodfit.settings import require_jax
 
 require_jax()
@@ -22,52 +28,90 @@ class Network:
     Attributes:
         model: The stock model, built; its weights are only a pattern.
         optimizer: A stock optimizer, not built.
-        loss: A Keras loss; `None` picks by output (see `Network.of`).
-        label_smoothing: Share of the target spread over all classes.
+        objective: The loss and how it is computed.
         classes: Number of classes.
         batch_size: A run's own training rows in a step.
         epochs: Epochs at most.
         patience: Epochs without a better `val_loss` before it stops with its best weights; None never stops.
+        label_smoothing: Share of the target spread over all classes.
+        class_weight: Weight of each class in the training loss; None weighs all alike.
+        metrics: Keras metrics besides loss and accuracy, measured after each epoch.
+        rates: The numbers of its dropout and noise layers, in the order of its graph.
     """
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
-    loss: keras.losses.Loss
+    objective: Objective
     classes: int
     batch_size: int
     epochs: int
     patience: int | None = None
     label_smoothing: float = 0.0
+    class_weight: tuple[float, ...] | None = None
+    metrics: tuple[keras.metrics.Metric, ...] = ()
     rates: dict[str, float] = field(default_factory=dict)
 
     @property
+    def loss(self) -> keras.losses.Loss:
+        """The loss, without label smoothing."""
+        return self.objective.loss
+
+    @cached_property
     def structure(self) -> str:
         """Equal for networks that can share one compiled program: everything but the numbers that lanes may vary."""
         optimizer = self.optimizer.get_config()
         for name in ("learning_rate", "weight_decay", "name"):
             if not isinstance(optimizer.get(name), dict):  # a schedule is part of the program
                 optimizer.pop(name, None)
-        loss = {k: v for k, v in self.loss.get_config().items() if k not in {"label_smoothing", "name"}}
-        what = [_blank(self.model.get_config()), type(self.optimizer).__name__, optimizer]
-        return json.dumps([what, type(self.loss).__name__, loss, self.batch_size], sort_keys=True, default=str)
+        optimizer["decays"] = getattr(self.optimizer, "weight_decay", None) is not None
+        loss = {k: v for k, v in objective.settings(self.loss).items() if k not in {"label_smoothing", "name"}}
+        what = [
+            canonical(self.model),
+            [type(self.optimizer).__name__, optimizer],
+            [type(self.loss).__name__, loss, self.objective.threshold],
+            [[type(m).__name__, m.get_config()] for m in self.metrics],
+            self.batch_size,
+        ]
+        return json.dumps(what, sort_keys=True, default=str)
 
 
-def _blank(config: Any) -> Any:
-    """A model's config without names and without the numbers that lanes may vary."""
+def canonical(model: keras.Model, *, numbers: bool = False) -> Any:
+    """A model's config without its layers' names, which count up, and but for `numbers` without what lanes may vary."""
+    try:
+        config = model.get_config()
+    except (NotImplementedError, TypeError):
+        return id(model)
+    return _canonical(config, {}, numbers)
+
+
+def _canonical(config: Any, names: dict[str, str], numbers: bool) -> Any:
     if isinstance(config, dict):
+        if isinstance(config.get("layers"), list):  # a graph
+            own = [layer.get("config", {}).get("name") for layer in config["layers"]]
+            names = {**names, **{str(n): f"layer {i}" for i, n in enumerate(own)}}
+            if not numbers:
+                config = {**config, "layers": [_without_rate(layer) for layer in config["layers"]]}
         out = {}
         for k, v in config.items():
-            if k in {"name", "rate", "stddev", "seed", "build_config", "registered_name"}:
+            if k in {"name", "seed", "build_config"}:
                 continue
-            out[k] = None if k.endswith("_regularizer") and _is_l1l2(v) else _blank(v)
+            if not numbers and k.endswith("_regularizer") and k != "activity_regularizer" and _lane_penalty(v):
+                v = None
+            out[k] = _canonical(v, names, numbers)
         return out
     if isinstance(config, (list, tuple)):
-        return [_blank(v) for v in config]
-    return config
+        return [_canonical(v, names, numbers) for v in config]
+    return names.get(config, config) if isinstance(config, str) else config
 
 
-def _is_l1l2(config: Any) -> bool:
-    return config is None or (isinstance(config, dict) and config.get("class_name") in {"L1", "L2", "L1L2"})
+def _without_rate(layer: dict[str, Any]) -> dict[str, Any]:
+    rate = swapped_rate(layer)
+    return {**layer, "config": {**layer["config"], rate: None}} if rate else layer
+
+
+def _lane_penalty(config: Any) -> bool:
+    kinds = {kind.__name__ for kind in PENALTIES}
+    return config is None or (isinstance(config, dict) and config.get("class_name") in kinds)
 
 
 _OPTIMIZERS = {
@@ -117,11 +161,7 @@ def from_recipe(recipe: Recipe, features: int, classes: int, *, dropout_layers: 
         loss: keras.losses.Loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
     else:
         stack.append(layers.Dense(classes, activation="softmax", name="output"))
-        loss = (
-            keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-            if recipe.label_smoothing
-            else keras.losses.SparseCategoricalCrossentropy()
-        )
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     model = keras.Sequential([layers.Input((features,), name="features"), *stack], name="goodfit")
     return of(
         model,
@@ -137,36 +177,76 @@ def from_recipe(recipe: Recipe, features: int, classes: int, *, dropout_layers: 
 def of(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    loss: keras.losses.Loss,
+    loss: Any,
     classes: int,
     *,
     batch_size: int = 32,
     epochs: int = 20,
     patience: int | None = None,
+    class_weight: Sequence[float] | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
 ) -> Network:
     """A network of any built Keras model; what lanes may vary is read off its layers.
 
-    A sparse categorical cross-entropy becomes a categorical one, so that label smoothing can differ between lanes:
-    the two are the same number.
+    Args:
+        model: The model, with one output of one unit for two classes, or a unit for each class.
+        optimizer: A stock optimizer.
+        loss: Anything that `compile` takes.
+        classes: Number of classes.
+        batch_size: As in `Network`.
+        epochs: As in `Network`.
+        patience: As in `Network`.
+        class_weight: As in `Network`.
+        metrics: As in `Network`; a `BinaryAccuracy` sets the threshold of a single unit.
+
+    Raises:
+        ModelError: The model's output or its loss does not fit the classes.
     """
-    smoothing = float(getattr(loss, "label_smoothing", 0.0) or loss.get_config().get("label_smoothing", 0.0) or 0.0)
-    config = loss.get_config()
-    from_logits = bool(config.get("from_logits", False))
-    if isinstance(loss, (keras.losses.SparseCategoricalCrossentropy, keras.losses.CategoricalCrossentropy)):
-        loss = keras.losses.CategoricalCrossentropy(from_logits=from_logits)
-    elif isinstance(loss, keras.losses.BinaryCrossentropy):
-        loss = keras.losses.BinaryCrossentropy(from_logits=from_logits)
+    units = output_units(model, classes)
+    plain, smoothing = objective.prepared(loss, units)
+    thresholds = [m.threshold for m in metrics if isinstance(m, keras.metrics.BinaryAccuracy) and m.threshold != 0.5]
+    aim = objective.of(plain, units, output_activation(model), next(iter(thresholds), None))
     rates: dict[str, float] = {}
-    for layer in flat_layers(model):
-        for attribute in ("rate", "stddev"):
-            value = getattr(layer, attribute, None)
-            if isinstance(value, (int, float)):
-                rates[layer.name] = float(value)
-    if len(model.outputs) != 1:
-        raise ModelError("the model has several outputs", expected="one output", received=f"{len(model.outputs)}")
-    return Network(model, optimizer, loss, classes, batch_size, epochs, patience, smoothing, rates)
+    for layer in graph_layers(model) if is_graph(model) else ():
+        name = swapped_rate(layer)
+        if name:
+            rates[str(len(rates))] = float(getattr(layer, name))
+    return Network(
+        model,
+        optimizer,
+        aim,
+        classes,
+        batch_size,
+        epochs,
+        patience,
+        smoothing,
+        None if class_weight is None else tuple(float(w) for w in class_weight),
+        tuple(m for m in metrics if not isinstance(m, keras.metrics.BinaryAccuracy)),
+        rates,
+    )
 
 
-def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """All layers that hold no other, nested models and wrappers opened."""
-    return [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+def output_units(model: keras.Model, classes: int) -> int:
+    """Units of the model's only output.
+
+    Raises:
+        ModelError: It has several outputs, or units that do not fit the classes.
+    """
+    shape = getattr(model, "output_shape", None)
+    if isinstance(shape, (dict, list)) or (shape and isinstance(shape[0], (tuple, list))):
+        raise ModelError(
+            "the model has several outputs",
+            expected="one output of classes",
+            received=f"{len(model.outputs)}",
+            fix="Give goodfit the part of it that tells the classes: keras.Model(model.inputs, model.outputs[0]).",
+        )
+    expected = f"one unit or {classes}" if classes == 2 else f"{classes} units, one for each class"
+    if not shape or len(shape) != 2 or shape[-1] is None:
+        raise ModelError("the model's output is no row of classes", expected=expected, received=f"shape {shape}")
+    if shape[-1] != classes and not (shape[-1] == 1 and classes == 2):
+        raise ModelError(
+            "the model's output does not fit the data",
+            expected=expected,
+            received=f"{shape[-1]} unit{'s' * (shape[-1] != 1)} for {classes} classes",
+        )
+    return int(shape[-1])

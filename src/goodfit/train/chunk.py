@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -17,6 +18,38 @@ from goodfit.train.program import Program
 Array = np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One stream of batches for all lanes of a structure.
+
+    Attributes:
+        rows: The rows that any of them uses, int32.
+        batch: Rows of a batch, so many that a lane has about its batch size of its own among them.
+        seed: Fixes the order of rows.
+    """
+
+    rows: Array
+    batch: int
+    seed: int
+
+    @classmethod
+    def of(cls, lanes: Sequence[Lane], seed: int) -> Stream:
+        """The stream of all lanes of a structure, however they are chunked."""
+        used, own, counts = np.zeros(len(lanes[0].member), bool), {}, []
+        for lane in lanes:
+            if id(lane.member) not in own:
+                used |= lane.member > 0
+                own[id(lane.member)] = int((lane.member == TRAIN).sum())
+            counts.append(own[id(lane.member)])
+        rows = np.flatnonzero(used).astype(np.int32)
+        share = float(np.mean(counts)) / max(len(rows), 1)
+        return cls(rows, max(1, round(lanes[0].network.batch_size / max(share, 1e-9))), seed)
+
+    def epoch(self, epoch: int) -> Array:
+        """The batches of an epoch, counted from 1, int32 `(steps, batch)`, -1 where the last is not full."""
+        return stream(self.rows, self.batch, self.seed, epoch)
+
+
 class Chunk:
     """Lanes of one program, from their first epoch to their last.
 
@@ -26,11 +59,21 @@ class Chunk:
         size: How many the program is compiled for; missing ones are filled up and stay idle.
         x: Encoded rows on the device.
         y: Class indices on the device, `(rows,)`.
-        order_seed: Fixes the stream's row order.
+        stream: The batches that they see.
+        sample_weight: A weight of each row in training, `(rows,)`, if any.
     """
 
-    def __init__(self, program: Program, lanes: Sequence[Lane], size: int, x: Any, y: jax.Array, order_seed: int):
-        self.program, self.lanes, self.x, self.y, self.order_seed = program, lanes, x, y, order_seed
+    def __init__(
+        self,
+        program: Program,
+        lanes: Sequence[Lane],
+        size: int,
+        x: Any,
+        y: jax.Array,
+        stream: Stream,
+        sample_weight: jax.Array | None = None,
+    ):
+        self.program, self.lanes, self.x, self.y, self.stream = program, lanes, x, y, stream
         full = [*lanes, *[lanes[-1]] * (size - len(lanes))]
         networks = {id(lane.network): lane.network for lane in full}
         penalties = {i: lane_form.penalties(n.model) for i, n in networks.items()}
@@ -40,12 +83,10 @@ class Chunk:
             [penalties[id(lane.network)] for lane in full],
             [lane.seed for lane in full],
             member,
+            sample_weight,
         )
         self.state = program.start([initial.weights(lane.network, lane.seed) for lane in full], self.constants)
-        self.used = np.flatnonzero((member > 0).any(0)).astype(np.int32)
-        share = (member[: len(lanes)] == TRAIN).sum(1).mean() / len(self.used)
-        self.batch = max(1, round(lanes[0].network.batch_size / share))
-        self.blocks = padded(self.used, plan.evaluation_rows(program, size))
+        self.blocks = padded(stream.rows, plan.evaluation_rows(program, size))
         self.limits = np.asarray([lane.network.epochs for lane in full])
         self.patience = np.asarray([lane.network.patience or 0 for lane in full])
         self.stops = (self.patience > 0) & (member == VALIDATION).any(1)
@@ -55,17 +96,18 @@ class Chunk:
         self.best_epoch = np.zeros(size, int)
         self.epoch = 0
         self.epochs = int(self.limits[: len(lanes)].max())
-        self.curves = np.full((len(CURVES), self.epochs, size), np.nan)
+        self.names = (*CURVES, *program.metrics.names)
+        self.curves = np.full((len(self.names), self.epochs, size), np.nan)
 
     def step(self) -> dict[str, Array]:
         """Train and evaluate one epoch; returns each of `CURVES` after it, `(lanes,)`."""
         program, was = self.program, self.active
         self.epoch += 1
-        order = stream(self.used, self.batch, self.order_seed, self.epoch)
+        order = self.stream.epoch(self.epoch)
         self.state, running = program.epoch(self.state, self.constants, jnp.asarray(was), self.x, self.y, order)
-        measured = program.evaluate(self.state, self.constants, self.x, self.y, self.blocks)
+        measured = program.evaluate(program.kept(self.state), self.constants, self.x, self.y, self.blocks)
         values = {k: np.asarray(v, np.float64) for k, v in {**running, **measured}.items()}
-        self.curves[:, self.epoch - 1] = [np.where(was, values[k], np.nan) for k in CURVES]
+        self.curves[:, self.epoch - 1] = [np.where(was, values[k], np.nan) for k in self.names]
         sound = np.isfinite(values["loss"]) & np.isfinite(values["train_loss"])
         better = was & sound & (values["val_loss"] < self.best_loss) & self.stops
         self.best_loss = np.where(better, values["val_loss"], self.best_loss)
@@ -74,7 +116,7 @@ class Chunk:
             self.best = program.keep(self.best, program.kept(self.state), jnp.asarray(better))
         out_of_patience = self.stops & (self.epoch - self.best_epoch >= self.patience)
         self.active = was & sound & (self.epoch < self.limits) & ~out_of_patience
-        return {k: v[: len(self.lanes)] for k, v in zip(CURVES, self.curves[:, self.epoch - 1], strict=True)}
+        return {k: v[: len(self.lanes)] for k, v in zip(self.names, self.curves[:, self.epoch - 1], strict=True)}
 
     @property
     def done(self) -> bool:
@@ -98,10 +140,10 @@ class Chunk:
         final = self.program.kept(self.state)
         if self.best is not None:
             final = self.program.keep(self.best, final, jnp.asarray(~self.stops))
-        out = []
+        rate, out = CURVES.index("learning_rate"), []
         for i, lane in enumerate(self.lanes):
-            ran = int(np.flatnonzero(~np.isnan(self.curves[-1, :, i])).max(initial=-1)) + 1
-            curves = {k: self.curves[j, :ran, i] for j, k in enumerate(CURVES)}
+            ran = int(np.flatnonzero(~np.isnan(self.curves[rate, :, i])).max(initial=-1)) + 1
+            curves = {k: self.curves[j, :ran, i] for j, k in enumerate(self.names)}
             weights = self.program.weights(final, i) if keep(lane) else None
             out.append(Trained(lane.variant, lane.seed, curves, int(self.best_epoch[i]) or ran, weights))
         return out

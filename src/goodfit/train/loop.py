@@ -15,7 +15,7 @@ from goodfit.models import lane_form
 from goodfit.models.network import Network
 from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
-from goodfit.train.chunk import Chunk
+from goodfit.train.chunk import Chunk, Stream
 from goodfit.train.kernels import SLOTS, SparseRows
 from goodfit.train.lane import Lane, Progress, Trained
 from goodfit.train.program import Program
@@ -33,6 +33,7 @@ class Engine:
     Args:
         x: Encoded rows: `scipy.sparse` array, float array `(rows, ...)`, or a tuple of arrays.
         y: Class indices `(rows,)`.
+        sample_weight: A weight of each row in training, `(rows,)`, if any.
         order_seed: Fixes the stream's row order.
         memory: Bytes that lanes may take at once; by default a share of what is free.
         checkpoint: Where a half-trained chunk is kept, if anywhere.
@@ -44,6 +45,7 @@ class Engine:
         x: Any,
         y: Array,
         *,
+        sample_weight: Array | None = None,
         order_seed: int = 0,
         memory: int | None = None,
         checkpoint: Checkpoint | None = None,
@@ -51,6 +53,7 @@ class Engine:
     ):
         self.x = SparseRows.from_scipy(x) if hasattr(x, "tocsr") else jax.tree.map(jnp.asarray, x)
         self.y = jnp.asarray(y, jnp.int32)
+        self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)
         self.order_seed, self.checkpoint, self.stop = order_seed, checkpoint, stop
         self.memory = plan.free_memory() // 2 if memory is None else memory
         self.programs: dict[str, Program] = {}
@@ -87,6 +90,7 @@ class Engine:
             groups.setdefault(lane.network.structure, []).append(i)
         sparse = isinstance(self.x, SparseRows)
         chunks = []
+        streams = {s: Stream.of([lanes[i] for i in indices], self.order_seed) for s, indices in groups.items()}
         for indices in groups.values():
             size = plan.lanes_at_once(lanes[indices[0]].network, len(indices), len(self.y), sparse, self.memory)
             chunks += [(indices[at : at + size], size) for at in range(0, len(indices), size)]
@@ -97,7 +101,8 @@ class Engine:
             runs = known(chunk)
             if runs is None:
                 clock.enter(number)
-                runs = self._train_chunk(chunk, size, keep, on_epoch, clock)
+                stream = streams[chunk[0].network.structure]
+                runs = self._train_chunk(chunk, size, stream, keep, on_epoch, clock)
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
@@ -108,12 +113,14 @@ class Engine:
         self,
         lanes: list[Lane],
         size: int,
+        stream: Stream,
         keep: Callable[[Lane], bool],
         on_epoch: Callable[[Progress], None],
         clock: _Clock,
     ) -> list[Trained]:
         """Train lanes that fit at once, from a checkpoint if there is one of just these."""
-        chunk = Chunk(self._program(lanes[0].network), lanes, size, self.x, self.y, self.order_seed)
+        program = self._program(lanes[0].network)
+        chunk = Chunk(program, lanes, size, self.x, self.y, stream, self.sample_weight)
         names = "|".join(f"{lane.variant}/{lane.seed}/{lane.network.epochs}" for lane in lanes)
         tag = hashlib.sha256(f"{names}|{lanes[0].network.structure}".encode()).hexdigest()
         if self.checkpoint and (saved := self.checkpoint.load(tag, chunk.tree())) is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from goodfit.models.network import Network
+from goodfit.models.walk import widest
 
 if TYPE_CHECKING:
     from goodfit.train.program import Program
@@ -30,8 +31,7 @@ def free_memory() -> int:
 def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
     """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
     weights = sum(int(np.prod(v.shape)) for v in network.model.weights)
-    widest = max((int(np.prod([n or 1 for n in layer.output.shape])) for layer in network.model.layers), default=1)
-    return 4 * (COPIES * weights + 6 * network.batch_size * widest) + rows
+    return 4 * (COPIES * weights + 6 * network.batch_size * widest(network.model)) + rows
 
 
 def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory: int | None) -> int:
@@ -52,6 +52,4 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
 
 def evaluation_rows(program: Program, lanes: int) -> int:
     """Rows of an evaluation block: enough to be quick, few enough that its widest layer stays under 64 MB."""
-    model = program.form.model
-    widest = max(int(np.prod([n or 1 for n in layer.output.shape])) for layer in model.layers)
-    return int(np.clip((64 << 20) // (4 * widest * lanes), 32, 2048))
+    return int(np.clip((64 << 20) // (4 * widest(program.form.model) * lanes), 32, 2048))

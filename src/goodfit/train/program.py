@@ -17,6 +17,7 @@ from goodfit.models.network import Network
 from goodfit.train import kernels
 from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import TRAIN, VALIDATION
+from goodfit.train.metrics import Metrics
 
 Array = np.ndarray
 State = dict[str, Any]
@@ -37,13 +38,17 @@ class Program:
         self.form = form
         self.rule = rule
         network = form.network
+        self.objective = network.objective
+        self.metrics = Metrics(network.metrics, self.objective)
         self.optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
         self.decayed = getattr(self.optimizer, "weight_decay", None) is not None
-        if self.decayed:
-            self.optimizer.weight_decay = None  # applied by the engine, with the lane's own factor
         self.optimizer.build(form.model.trainable_variables)
-        rates = [i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer._learning_rate]
-        self.rate_at = rates[0] if rates else None
+        place = {id(v): i for i, v in enumerate(self.optimizer.variables)}
+        self.rate_at = place.get(id(self.optimizer._learning_rate))
+        averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else []
+        self.averages = [place[id(v)] for v in averages]
+        copied = self.optimizer._momentums if type(self.optimizer).__name__ == "ScheduleFreeAdamW" else []
+        self.copied = [place[id(v)] for v in copied]  # slots that start as the weights
         self.epoch = jax.jit(self._epoch, donate_argnums=0)
         self.evaluate = jax.jit(self._evaluate)
         self.keep = jax.jit(_keep, donate_argnums=0)
@@ -56,6 +61,7 @@ class Program:
         penalties: Sequence[tuple[Array, Array]],
         seeds: Sequence[int],
         member: Array,
+        sample_weight: jax.Array | None = None,
     ) -> State:
         """What differs between lanes and stays as it is.
 
@@ -64,9 +70,10 @@ class Program:
             penalties: Each lane's L1 and L2 factors, by `lane_form.penalties`.
             seeds: Each lane's seed.
             member: Each lane's row roles, uint8 `(lanes, rows)`.
+            sample_weight: A weight of each row in training, `(rows,)`, if any.
 
         Returns:
-            Arrays by name, lanes first.
+            Arrays by name, lanes first (`sample_weight` alone has rows); weights only where there are any.
         """
         form = self.form
         order = [*form.trainable, *([] if form.first is None else [form.first])]
@@ -86,6 +93,11 @@ class Program:
             "seed": np.asarray(seeds, np.uint32),
             "member": np.asarray(member, np.uint8),
         }
+        if any(n.class_weight for n in networks):
+            weights = [n.class_weight or (1.0,) * n.classes for n in networks]
+            out["class_weight"] = np.asarray(weights, np.float32)
+        if sample_weight is not None:
+            out["sample_weight"] = sample_weight
         return jax.tree.map(jnp.asarray, out)
 
     def start(self, weights: Sequence[Sequence[Array]], lanes: State) -> State:
@@ -108,8 +120,11 @@ class Program:
         optimizer = [np.repeat(np.asarray(v.value)[None], count, axis=0) for v in self.optimizer.variables]
         if self.rate_at is not None:
             optimizer[self.rate_at] = np.asarray(lanes["learning_rate"])
+        trainable = [np.stack([w[i] for w in weights]) for i in form.trainable]
+        for at, value in zip(self.copied, trainable, strict=False):
+            optimizer[at] = value.copy()
         state = {
-            "trainable": [np.stack([w[i] for w in weights]) for i in form.trainable],
+            "trainable": trainable,
             "non_trainable": non_trainable,
             "optimizer": optimizer,
             "first": first,
@@ -134,8 +149,11 @@ class Program:
         return out
 
     def kept(self, state: State) -> State:
-        """The part of a state that makes a network's predictions."""
-        return {k: state[k] for k in ("trainable", "non_trainable", "first")}
+        """The part of a state that makes a network's predictions; with `use_ema` the moving averages, as in `fit`."""
+        kept = {k: state[k] for k in ("trainable", "non_trainable", "first")}
+        if self.averages:
+            kept["trainable"] = [state["optimizer"][at] for at in self.averages]
+        return kept
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -168,9 +186,14 @@ class Program:
         inputs, axis = self._inputs(state["first"], x, rows)
         safe = jnp.maximum(rows, 0)
         own = (lanes["member"][:, safe] == TRAIN) & (rows >= 0)
+        moving = active & own.any(1)  # a batch without rows of a lane is no step of it
         keys = jax.vmap(lambda s: noise.key(s, state["step"]))(lanes["seed"])
         grad_of = jax.value_and_grad(self._lane_loss, argnums=(0, 2) if axis else 0, has_aux=True)
         per_lane = {"rates": lanes["rates"], "smoothing": lanes["smoothing"], "key": keys, "own": own}
+        if "class_weight" in lanes:
+            per_lane["weight"] = lanes["class_weight"][:, y[safe]]
+        if "sample_weight" in lanes:
+            per_lane["weight"] = per_lane.get("weight", jnp.ones_like(own, jnp.float32)) * lanes["sample_weight"][safe]
         (_, (non_trainable, sums)), grads = jax.vmap(
             grad_of, in_axes=(0, 0, axis, None, 0), out_axes=((0, 0), (0, axis) if axis else 0)
         )(state["trainable"], state["non_trainable"], inputs, y[safe], per_lane)
@@ -183,13 +206,13 @@ class Program:
             if self.rate_at is None:
                 last["learning_rate"] = jnp.full_like(lanes["learning_rate"], self._scheduled(state["step"]))
             hyper = {k: jnp.repeat(last[k], units) for k in names}
-            hyper["active"] = jnp.repeat(active.astype(jnp.float32), units)
+            hyper["active"] = jnp.repeat(moving.astype(jnp.float32), units)
             flat = grad_product.reshape(rows.shape[0], -1)
             out["first"], out["slots"] = kernels.update(
                 x, rows, flat, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
             )
         trainable, optimizer = jax.vmap(self._apply)(state["trainable"], state["optimizer"], grads, _hyper(lanes))
-        keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(active, new), new, old))
+        keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(moving, new), new, old))
         out["trainable"] = keep(trainable, state["trainable"])
         out["optimizer"] = keep(optimizer, state["optimizer"])
         out["non_trainable"] = keep(non_trainable, state["non_trainable"])
@@ -211,83 +234,89 @@ class Program:
         scope = lane_layers.Scope(lane["rates"], lane["own"].astype(jnp.float32), lane["key"])
         with lane_layers.open_scope(scope):
             out, non_trainable, extra = self.form.model.stateless_call(
-                trainable, non_trainable, inputs, training=True, return_losses=True
+                trainable, non_trainable, self._packed(inputs), training=True, return_losses=True
             )
-        losses, right = self._rows(out, y, lane["smoothing"])
-        count = lane["own"].sum()
-        total = jnp.where(lane["own"], losses, 0).sum()
-        sums = (total, (right & lane["own"]).sum(), count)
-        return total / jnp.maximum(count, 1) + sum(extra, 0.0), (non_trainable, sums)
+        value, total = self.objective.total(out, y, lane["smoothing"], lane["own"], lane.get("weight"))
+        right = self.objective.right(out, y) & lane["own"]
+        return value + sum(extra, 0.0), (non_trainable, (total, right.sum(), lane["own"].sum()))
 
-    def _rows(self, out: jax.Array, y: jax.Array, smoothing: Any) -> tuple[jax.Array, jax.Array]:
-        """Loss and correctness of each row of a batch, `(batch,)` each."""
-        network = self.form.network
-        logits = bool(network.loss.get_config().get("from_logits", False))
-        if out.shape[-1] == 1:
-            target = y[:, None].astype(out.dtype)
-            right = (out[:, 0] > (0 if logits else 0.5)) == (y > 0)
-            smooth = target * (1 - smoothing) + 0.5 * smoothing
-        else:
-            target = jax.nn.one_hot(y, out.shape[-1], dtype=out.dtype)
-            right = jnp.argmax(out, -1) == y
-            smooth = target * (1 - smoothing) + smoothing / out.shape[-1]
-        return network.loss.call(smooth, out), right
+    def _packed(self, inputs: Any) -> Any:
+        """Several inputs in the structure that the model was made with."""
+        if not isinstance(inputs, tuple):
+            return inputs
+        return keras.tree.pack_sequence_as(self.form.model.input, list(inputs))
 
     def _apply(self, trainable: Any, optimizer: Any, grads: Any, lane: State) -> Any:
         """One lane's optimizer step on everything but the taken-out kernel."""
         if not trainable:
             return trainable, optimizer
         grads = [
-            g if w.ndim < 2 else g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w
+            g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w
             for i, (g, w) in enumerate(zip(grads, trainable, strict=True))
         ]
-        if self.decayed:
-            trainable = [w - w * lane["weight_decay"] * lane["learning_rate"] for w in trainable]
-        return self.optimizer.stateless_apply(optimizer, grads, trainable)
+        if not self.decayed:
+            return self.optimizer.stateless_apply(optimizer, grads, trainable)
+        self.optimizer.weight_decay = lane["weight_decay"]  # while this is traced
+        try:
+            return self.optimizer.stateless_apply(optimizer, grads, trainable)
+        finally:
+            self.optimizer.weight_decay = 0.0
 
     def _scheduled(self, step: jax.Array) -> jax.Array:
         return jnp.asarray(self.optimizer._learning_rate(step), jnp.float32)
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
-    def _evaluate(self, state: State, lanes: State, x: Any, y: jax.Array, blocks: jax.Array) -> dict[str, jax.Array]:
-        """Loss and accuracy in inference mode, on the training and the validation rows of every lane.
+    def _evaluate(self, kept: State, lanes: State, x: Any, y: jax.Array, blocks: jax.Array) -> dict[str, jax.Array]:
+        """Loss, accuracy and metrics in inference mode, on the training and the validation rows of every lane.
 
         Args:
-            state: As `start` gives it.
+            kept: As `kept` gives it.
             lanes: As `lanes` gives it.
             x: As in `epoch`.
             y: As in `epoch`.
             blocks: Rows in any order, int32 `(blocks, batch)`, -1 is padding.
 
         Returns:
-            `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`, `(lanes,)` each; NaN without such rows.
+            `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy` and `train_*`, `val_*` of each metric, `(lanes,)`
+            each; NaN without such rows.
         """
+        aim = self.objective
 
-        def block(_: None, rows: jax.Array) -> tuple[None, Any]:
-            inputs, axis = self._inputs(state["first"], x, rows)
+        def roles(member: jax.Array, rows: jax.Array) -> jax.Array:
+            return jnp.stack([member == TRAIN, member == VALIDATION]) & (rows >= 0)
+
+        def block(metrics: Any, rows: jax.Array) -> tuple[Any, Any]:
+            inputs, axis = self._inputs(kept["first"], x, rows)
             safe = jnp.maximum(rows, 0)
             labels = y[safe]
 
-            def lane(trainable: Any, non_trainable: Any, inputs: Any, member: jax.Array) -> Any:
-                out, _ = self.form.model.stateless_call(trainable, non_trainable, inputs, training=False)
-                losses, right = self._rows(out, labels, 0.0)
-                masks = jnp.stack([member == TRAIN, member == VALIDATION]) & (rows >= 0)
-                return (jnp.where(masks, losses, 0).sum(1), (masks & right).sum(1), masks.sum(1))
+            def lane(trainable: Any, non_trainable: Any, inputs: Any, member: jax.Array, metrics: Any) -> Any:
+                out, _ = self.form.model.stateless_call(trainable, non_trainable, self._packed(inputs), training=False)
+                masks = roles(member, rows)
+                losses = aim.rows(out, labels, 0.0) if aim.kind == "rows" else jnp.zeros(rows.shape)
+                sums = (jnp.where(masks, losses, 0).sum(1), (masks & aim.right(out, labels)).sum(1), masks.sum(1))
+                whole = None if aim.kind == "rows" else out
+                return self.metrics.update(metrics, out, labels, masks), (sums, whole)
 
-            return None, jax.vmap(lane, in_axes=(0, 0, axis, 0))(
-                state["trainable"], state["non_trainable"], inputs, lanes["member"][:, safe]
+            return jax.vmap(lane, in_axes=(0, 0, axis, 0, 0))(
+                kept["trainable"], kept["non_trainable"], inputs, lanes["member"][:, safe], metrics
             )
 
-        _, sums = jax.lax.scan(block, None, blocks)
-        loss, right, count = jax.tree.map(lambda a: a.sum(0), sums)
-        loss, right = loss / count, right / count
-        return {
-            "train_loss": loss[:, 0],
-            "train_accuracy": right[:, 0],
-            "val_loss": loss[:, 1],
-            "val_accuracy": right[:, 1],
-        }
+        count = lanes["member"].shape[0]
+        metrics, (sums, whole) = jax.lax.scan(block, self.metrics.start(count), blocks)
+        loss, right, rows = jax.tree.map(lambda a: a.sum(0), sums)
+        loss, right = loss / rows, right / rows
+        if whole is not None:  # a loss of all rows at once
+            at = blocks.ravel()
+            outs = jnp.moveaxis(whole, 1, 0).reshape(count, at.size, -1)
+            masks = jax.vmap(lambda member: roles(member, at))(lanes["member"][:, jnp.maximum(at, 0)])
+            labels = y[jnp.maximum(at, 0)]
+            per_role = jax.vmap(lambda out, own: aim.batch(out, labels, 0.0, own), in_axes=(None, 0))
+            loss = jnp.where(rows > 0, jax.vmap(per_role)(outs, masks), jnp.nan)
+        values = {"loss": loss, "accuracy": right, **self.metrics.results(metrics)}
+        names = ("train", "val")
+        return {f"{role}_{k}": v[:, i] for i, role in enumerate(names) for k, v in values.items()}
 
 
 def _number(value: Any) -> float:

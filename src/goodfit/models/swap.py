@@ -1,0 +1,72 @@
+"""Which stock layers the lane form swaps, and for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from goodfit.models import copies
+from goodfit.models import lane_layers as ll
+
+PENALTIES = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+"""Regularizers whose factors may differ between lanes."""
+
+_RATES = {
+    "Dropout": "rate",
+    "SpatialDropout1D": "rate",
+    "SpatialDropout2D": "rate",
+    "SpatialDropout3D": "rate",
+    "GaussianDropout": "rate",
+    "AlphaDropout": "rate",
+    "GaussianNoise": "stddev",
+}
+"""Stock layers that keep a number in Python that lanes may vary, and what they call it."""
+
+
+def swapped_rate(layer: Any) -> str | None:
+    """The name of the number that lanes may vary in a layer, or in its config; None where there is none."""
+    if isinstance(layer, dict):
+        stock = str(layer.get("module", "")).startswith("keras.")
+        kind, config = str(layer.get("class_name")), layer.get("config", {})
+    else:
+        stock, kind = type(layer) is getattr(keras.layers, type(layer).__name__, None), type(layer).__name__
+        config = layer.get_config() if kind == "AlphaDropout" else {}
+    if not stock or (kind == "AlphaDropout" and config.get("noise_shape") is not None):
+        return None
+    return _RATES.get(kind)
+
+
+def swapped(layer: keras.layers.Layer, salt: int, rate: str | None) -> keras.layers.Layer:
+    """The lane layer in place of a stock one, or a plain clone.
+
+    Args:
+        layer: A stock layer of the model's graph.
+        salt: Sets its noise apart from that of other layers.
+        rate: The key of its number among the lane's rates, if it has one.
+    """
+    layers = keras.layers
+    same = {"name": layer.name, "dtype": layer.dtype_policy}
+    kind = type(layer)
+    if kind is layers.BatchNormalization:
+        clone: keras.layers.Layer = ll.LaneBatchNormalization.from_config(layer.get_config())
+    elif rate is None:
+        clone = copies.plain(layer)
+    elif kind is layers.Dropout:
+        shared = tuple(i for i, n in enumerate(layer.noise_shape or ()) if n == 1)
+        clone = ll.LaneDropout(salt, rate, shared, **same)
+    elif kind is layers.SpatialDropout1D:
+        clone = ll.LaneDropout(salt, rate, (1,), **same)
+    elif kind in (layers.SpatialDropout2D, layers.SpatialDropout3D):
+        dims = 2 if kind is layers.SpatialDropout2D else 3
+        offset = 2 if layer.data_format == "channels_first" else 1
+        clone = ll.LaneDropout(salt, rate, tuple(range(offset, offset + dims)), **same)
+    elif kind is layers.GaussianDropout:
+        clone = ll.LaneGaussianDropout(salt, rate, **same)
+    elif kind is layers.GaussianNoise:
+        clone = ll.LaneGaussianNoise(salt, rate, **same)
+    else:
+        clone = ll.LaneAlphaDropout(salt, rate, **same)
+    if layer.activity_regularizer is not None:
+        clone.activity_regularizer = ll.OwnRows(layer.activity_regularizer)
+    return clone

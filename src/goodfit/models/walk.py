@@ -1,0 +1,63 @@
+"""Walking through the layers of a Keras model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """All layers but models, in a fixed order; those inside nested models, wrappers and cells too."""
+    return [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+
+
+def graph_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model's graph and of the models nested in it, not what wrappers and cells hold inside."""
+    found: dict[int, keras.layers.Layer] = {}
+    for layer in model.layers:
+        inner = graph_layers(layer) if isinstance(layer, keras.Model) else [layer]
+        found.update((id(i), i) for i in inner)
+    return list(found.values())
+
+
+def own_weights(layer: keras.layers.Layer) -> list[Any]:
+    """A layer's own variables, without its sublayers' and without the states of random generators."""
+    return [v for v in layer._trainable_variables + layer._non_trainable_variables if "seed_generator" not in v.path]
+
+
+def is_graph(model: keras.Model) -> bool:
+    """Whether a model is known by its layers: `Sequential` or functional."""
+    return isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
+
+
+def output_activation(model: keras.Model) -> str:
+    """Keras's name of the activation at the end of a model with one output; `linear` where nothing else is known."""
+    at: Any = model
+    while isinstance(at, keras.Model):
+        if isinstance(at, keras.Sequential):
+            at = at.layers[-1]
+        elif is_graph(at):
+            at = at.outputs[0]._keras_history.operation
+        else:
+            return "linear"
+    at = getattr(at, "layer", at)  # a wrapper ends as what it wraps
+    kinds = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Tanh": "tanh", "ReLU": "relu", "Relu": "relu"}
+    if type(at).__name__ in kinds:
+        return kinds[type(at).__name__]
+    activation = getattr(at, "activation", None)
+    return getattr(activation, "__name__", "linear") if activation is not None else "linear"
+
+
+def widest(model: keras.Model) -> int:
+    """Numbers that the widest layer gives for one row; axes of unknown length count as 1."""
+
+    def size(tensor: Any) -> int:
+        out = 1
+        for n in tensor.shape[1:]:
+            out *= n or 1
+        return out
+
+    layers = [layer for layer in flat_layers(model) if getattr(layer, "_inbound_nodes", None)]
+    sizes = [size(t) for layer in layers for node in layer._inbound_nodes for t in node.output_tensors]
+    return max(sizes, default=1)

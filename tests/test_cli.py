@@ -11,7 +11,7 @@ import pytest
 
 from goodfit import cli
 from goodfit.cli.app import COMMANDS
-from goodfit.cli.fit import seconds, size
+from goodfit.cli.fit import default_folder, seconds, size
 
 ROWS = "text,label\n" + "".join(
     f"{w} film number {i},{'good' if w == 'fine' else 'bad'}\n" for i, w in enumerate(["fine", "dull"] * 20)
@@ -82,6 +82,13 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "bad treatment": ([*fit, "--treatments", "dropuot"], "dropout"),
         "bad budget": ([*fit, "--budget", "soon"], "90s"),
         "bad memory": ([*fit, "--memory", "much"], "4GB"),
+        "rope no number": ([*fit, "--rope", "nan"], "rope"),
+        "learning rate without end": ([*fit, "--learning-rate", "inf"], "learning_rate"),
+        "budget of a dot": ([*fit, "--budget", "."], "90s"),
+        "no words": ([*fit, "--words", "0"], "--words"),
+        "long n-grams": ([*fit, "--ngrams", "4"], "--ngrams"),
+        "too many seeds": ([*fit, "--seeds", "1000000"], "seeds"),
+        "nothing": (["fit", ""], "empty"),
         "bad share": ([*fit, "--validation", "1.5"], "validation"),
         "unknown option": ([*fit, "--sedes", "3"], "--sedes"),
         "unknown command": (["fti"], "fti"),
@@ -102,7 +109,8 @@ CALLS = [
     "no such file", "no such set", "a folder without classes", "no target", "a folder that holds something else",
     "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
-    "no predictor", "no log", "no finding", "bad out",
+    "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
+    "long n-grams", "too many seeds", "nothing", "no finding", "bad out",
 ]  # fmt: skip
 
 
@@ -170,6 +178,14 @@ def test_every_command_stands_in_the_readme():
 def test_times_and_amounts():
     assert [seconds(t) for t in ("90", "90s", "2m", "1.5h")] == [90, 90, 120, 5400]
     assert [size(t) for t in ("800MB", "4GB", "4g", "1024")] == [800 << 20, 4 << 30, 4 << 30, 1024]
+
+
+def test_the_default_folder_is_never_the_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews").mkdir()
+    assert str(default_folder("reviews")) == "reviews-study"
+    assert str(default_folder("some/where/reviews.csv")) == "reviews"
+    assert str(default_folder("digits")) == "digits"
 
 
 def test_version(capsys):

@@ -18,6 +18,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        code = fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
     sys.exit(code)
 
 

@@ -52,10 +52,9 @@ def fit(
     """Train, name what is wrong, try treatments, compare, choose, test once; leave report and predictor."""
     from goodfit import job
     from goodfit.cli.live import LiveView
-    from goodfit.data import BUILT_IN
     from goodfit.report import terminal
 
-    folder = out or Path(Path(data).stem if data not in BUILT_IN else data)
+    folder = out or default_folder(data)
     base = {
         "units": None if units is None else whole_numbers(units),
         "batch_size": batch_size,
@@ -64,8 +63,12 @@ def fit(
     }
     encoder: dict[str, Any] = {}
     if words is not None:
+        if words < 1:
+            raise UsageError("bad --words", expected="1 or more", received=str(words))
         encoder["max_features"] = words
     if ngrams is not None:
+        if not 1 <= ngrams <= 3:
+            raise UsageError("bad --ngrams", expected="1, 2 or 3", received=str(ngrams))
         encoder["ngram_range"] = (1, ngrams)
     stop = _Stop()
     with LiveView(quiet=as_json) as view, stop:
@@ -96,6 +99,15 @@ def fit(
         terminal.summary(study, folder)
 
 
+def default_folder(data: str) -> Path:
+    """The study's folder where `--out` does not name one: after the data, and never the data itself."""
+    folder = Path(Path(data).stem)
+    if not folder.name:
+        raise UsageError("DATA is empty", expected="a file, a folder or a built-in set")
+    same = folder.exists() and folder.resolve() == Path(data).resolve()
+    return Path(f"{folder}-study") if same else folder
+
+
 def whole_numbers(text: str) -> list[int]:
     """Whole numbers such as `16,16`; an empty text is none: a linear model."""
     try:
@@ -106,8 +118,8 @@ def whole_numbers(text: str) -> list[int]:
 
 def seconds(text: str) -> float:
     """A time such as `90`, `90s`, `2m` or `1.5h`, in seconds."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*(s|m|h)?\s*", text.lower())
-    if not found or found[1].count(".") > 1:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|m|h)?\s*", text.lower())
+    if not found:
         raise UsageError(
             "bad time", expected="a number with s, m or h", received=repr(text), fix="Write e.g. 90s or 2m."
         )
@@ -116,8 +128,8 @@ def seconds(text: str) -> float:
 
 def size(text: str) -> int:
     """An amount of memory such as `800MB` or `4GB`, in bytes."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)i?b?\s*", text.lower())
-    if not found or found[1].count(".") > 1:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)i?b?\s*", text.lower())
+    if not found:
         raise UsageError(
             "bad amount of memory", expected="a number with MB or GB", received=repr(text), fix="Write e.g. 4GB."
         )

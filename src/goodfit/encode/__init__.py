@@ -29,8 +29,12 @@ def make(dataset: Dataset, **options: Any) -> Encoder:
         if dataset.kind == "text":
             return TextEncoder(tuple(dataset.rows.columns), **options)  # type: ignore[union-attr]
         return KINDS[dataset.kind](**options)
-    except TypeError as error:
-        raise UsageError(f"an encoder option that {dataset.kind} data do not have", received=str(error)) from None
+    except TypeError:
+        raise UsageError(
+            f"an encoder option that {dataset.kind} data do not have",
+            received=", ".join(sorted(options)),
+            fix="Words and n-grams are for texts: leave them out, or name the text column.",
+        ) from None
 
 
 def from_dict(d: dict[str, Any]) -> Encoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from typing import Any
 
 from goodfit.errors import UsageError, near
@@ -53,11 +54,11 @@ class Recipe:
         object.__setattr__(self, "units", tuple(int(u) for u in self.units))
         checks: dict[str, tuple[bool, str]] = {
             "units": (all(u >= 1 for u in self.units), "whole numbers of 1 or more"),
-            "l1": (self.l1 >= 0, "a number of 0 or more"),
-            "l2": (self.l2 >= 0, "a number of 0 or more"),
+            "l1": (0 <= self.l1 < inf, "a number of 0 or more"),
+            "l2": (0 <= self.l2 < inf, "a number of 0 or more"),
             "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
-            "learning_rate": (self.learning_rate > 0, "a number above 0"),
-            "weight_decay": (self.weight_decay >= 0, "a number of 0 or more"),
+            "learning_rate": (0 < self.learning_rate < inf, "a number above 0"),
+            "weight_decay": (0 <= self.weight_decay < inf, "a number of 0 or more"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "a share in [0, 1)"),
             "batch_size": (self.batch_size >= 1, "a whole number of 1 or more"),
             "epochs": (self.epochs >= 1, "a whole number of 1 or more"),

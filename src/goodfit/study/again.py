@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from goodfit.errors import UsageError, near
+from goodfit.errors import StudyError, UsageError, near
 from goodfit.study import statistics
 from goodfit.study.comparison import Comparison
+from goodfit.study.folder import JOURNAL, parse
+from goodfit.study.runs import runs_of, score
+from goodfit.train.lane import Trained
 
 
 def compared(folder: str | Path, study: dict[str, Any], base: str | None, other: str | None) -> list[Comparison]:
     """One variant against another, or against all, on validation accuracy at each one's own chosen epoch.
+
+    Verdicts are after Holm's correction over all of the study's variants, whichever are asked for.
 
     Args:
         folder: The study's folder.
@@ -35,30 +39,24 @@ def compared(folder: str | Path, study: dict[str, Any], base: str | None, other:
     others = [other] if other else [name for name in variants if name != base]
     if not others:
         raise UsageError("the study has one variant only", expected="two", received=repr(base))
-    curves = pl.read_parquet(Path(folder) / "history.parquet").filter(pl.col("stage") == "search")
-    split = (study["splits"]["train"], study["splits"]["validation"])
+    journal = Path(folder) / JOURNAL
+    if not journal.is_file():
+        raise StudyError(f"{journal} is missing", expected="the study's journal")
+    runs = runs_of(parse(journal.read_bytes().splitlines(), journal))
+    scores = {
+        v["name"]: np.asarray([_score(Trained.from_dict(runs["search", v["name"], s]["run"]), v) for s in v["seeds"]])
+        for v in study["variants"]
+    }
     found = statistics.compare_all(
-        _scores(curves, variants[base]),
-        {name: _scores(curves, variants[name]) for name in others},
+        scores.pop(base),
+        scores,
         base_name=base,
         metric="validation accuracy",
-        resampled=split,
-        rope=study.get("rope", 0.01),
+        resampled=(study["splits"]["train"], study["splits"]["validation"]),
+        rope=study["rope"],
     )
-    return list(found.values())
+    return [found[name] for name in others]
 
 
-def _scores(curves: pl.DataFrame, variant: dict[str, Any]) -> np.ndarray:
-    """Validation accuracy of each seed at the variant's chosen epoch; NaN where the run diverged before its end."""
-    mine = curves.filter(pl.col("variant") == variant["name"]).sort("seed", "epoch")
-    scores = []
-    for seed in variant["seeds"]:
-        run = mine.filter(pl.col("seed") == seed)
-        if variant["recipe"]["patience"] is not None:
-            epoch = int(run["val_loss"].fill_null(float("inf")).arg_min() or 0)
-        else:
-            epoch = variant["best_epoch"] - 1
-        sound = len(run) > epoch and run["val_loss"][-1] is not None
-        value = run["val_accuracy"][epoch] if sound else None
-        scores.append(float("nan") if value is None else value)
-    return np.asarray(scores)
+def _score(run: Trained, variant: dict[str, Any]) -> float:
+    return score(run, run.best_epoch if variant["recipe"]["patience"] is not None else variant["best_epoch"])

@@ -48,10 +48,13 @@ class Folder:
                     received=", ".join(sorted(strange)[:3]) + (", ..." if len(strange) > 3 else ""),
                     fix="Name another --out.",
                 )
-            self._file = journal.open("ab")
+            self._file = journal.open("ab", buffering=0)  # a failed write must not be tried again on closing
         try:
             self._lock()
             self._read(journal)
+            if len(self.events) == 1 and self.events[0].get("identity") != identity:
+                self._file.truncate(0)  # nothing was done in it yet
+                self.events = []
             if not self.events:
                 self.append({"event": "study", "identity": identity})
             elif (held := self.events[0].get("identity")) != identity:
@@ -72,10 +75,12 @@ class Folder:
 
     def append(self, *events: dict[str, Any]) -> None:
         """Write events to the journal, all or none, and sync."""
-        text = "".join(json.dumps(e, ensure_ascii=False, allow_nan=False) + "\n" for e in events)
+        data = "".join(json.dumps(e, ensure_ascii=False, allow_nan=False) + "\n" for e in events).encode()
         with writing(self.path):
-            self._file.write(text.encode())
-            self._file.flush()
+            before = os.fstat(self._file.fileno()).st_size
+            if self._file.write(data) != len(data):  # the disk took a part of it
+                self._file.truncate(before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file.fileno())
         self.events.extend(events)
 
@@ -139,11 +144,11 @@ def writing(path: Path) -> Any:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             what, fix = "the disk is full", "Make room and give the same command again: it goes on where it was."
         else:
             what, fix = f"{path} cannot be written: {error.strerror}", "Name another --out."
-        raise StudyError(what, received=str(path) if error.errno == errno.ENOSPC else "", fix=fix) from None
+        raise StudyError(what, fix=fix) from None
 
 
 def read_study(path: str | Path) -> dict[str, Any]:

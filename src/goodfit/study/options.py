@@ -11,6 +11,8 @@ from goodfit.models.recipe import Recipe
 SEEDS = 29
 """Paired seeds by default: full power to see that one variant wins three of four (Bouthillier et al. 2021)."""
 
+MOST_SEEDS = 1_000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -42,13 +44,17 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.seeds < 1:
-            raise UsageError("too few seeds", expected="1 or more", received=str(self.seeds))
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise UsageError("bad number of seeds", expected=f"1 to {MOST_SEEDS:,}", received=str(self.seeds))
         if self.epochs is not None and self.epochs < 1:
             raise UsageError("too few epochs", expected="1 or more", received=str(self.epochs))
         if not 0 < self.validation < 1:
             raise UsageError("bad validation share", expected="above 0 and below 1", received=str(self.validation))
-        if self.budget is not None and self.budget <= 0:
+        if not 0 <= self.rope < 1:
+            raise UsageError("bad rope", expected="a difference in accuracy, 0 or more", received=str(self.rope))
+        if self.memory is not None and self.memory <= 0:
+            raise UsageError("bad memory", expected="an amount above 0, such as 4GB", received=str(self.memory))
+        if self.budget is not None and not 0 < self.budget < float("inf"):
             raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=str(self.budget))
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import polars as pl
 from goodfit.models.recipe import Recipe
 from goodfit.study import sentences
 from goodfit.study.comparison import Comparison
+from goodfit.study.runs import score
 from goodfit.study.selection import Choice
 from goodfit.study.statistics import mean_interval
 from goodfit.train.lane import CURVES, Trained
@@ -52,6 +53,7 @@ def write(
         "splits": {"train": study.split[0], "validation": study.split[1], "test": int(dataset.test.sum())},
         "baseline": study.baseline,
         "features": study.inputs,
+        "rope": study.options.rope,
         "variants": [_variant(v, study.base, comparisons.get(v.name)) for v in variants.values()],
         "chosen": {
             "variant": chosen.name,
@@ -110,14 +112,13 @@ def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> d
 
 
 def _at(run: Trained, key: str, variant: Variant) -> float:
-    epoch = run.best_epoch if variant.recipe.patience is not None else variant.epochs
-    return float(run.curves[key][epoch - 1]) if epoch <= run.epochs_run else float("nan")
+    return score(run, run.best_epoch if variant.recipe.patience is not None else variant.epochs, key)
 
 
 def _curves(study: Study) -> bytes:
     """A row per run and epoch, as Parquet."""
     columns: dict[str, list[Any]] = {k: [] for k in ("variant", "stage", "seed", "epoch", *CURVES)}
-    for event in study.folder.find("run"):
+    for event in study.known.values():
         run = Trained.from_dict(event["run"])
         n = run.epochs_run
         columns["variant"] += [run.variant] * n

@@ -19,16 +19,22 @@ def _headline(study: dict[str, Any]) -> str:
     base, chosen = study["variants"][0], study["chosen"]
     asked = base["recipe"]["epochs"]
     what = _ailment(base)
+    unsure = any(v["verdict"] == "undecided" for v in study["variants"][1:])
+    beats = "nothing that was tried is shown to beat it" if unsure else "nothing that was tried beats it"
     if chosen["variant"] == "base" and chosen["epochs"] == asked:
-        return f"The base network {what}; nothing that was tried beats it, so it stays as it is."
+        return f"The base network {what}; {beats}, so it stays as it is."
     if chosen["variant"] == "base":
         better = f"it should train {_epochs(chosen['epochs'])}, not {asked}"
-        return f"The base network {what}; no treatment beats it, but {better}."
+        return f"The base network {what}; {beats}, but {better}."
     taken = f"'{chosen['variant']}' with {_epochs(chosen['epochs'])}"
-    gain = study["fresh"]["comparison"] if study["fresh"] else {"verdict": None}
-    if gain["verdict"] == "better":
+    gain = study["fresh"]["comparison"] if study["fresh"] else {}
+    if gain.get("verdict") == "better":
         return f"The base network {what}; {taken} does {_points(gain['effect'])} points better."
-    return f"The base network {what}; {taken} is the one to take."
+    if gain.get("verdict") == "equivalent":
+        return f"The base network {what}; {taken} does as well."
+    if gain.get("verdict") == "worse":
+        return f"The base network {what}; {taken} was chosen, but fresh seeds say it is worse: keep the base."
+    return f"The base network {what}; {taken} looks best, but that is not established."
 
 
 def _ailment(base: dict[str, Any]) -> str:
@@ -92,7 +98,7 @@ def _test(study: dict[str, Any]) -> list[str]:
         return ["There is no test set, so nothing was tested."]
     rows = f"{test['rows']:,} rows"
     d = test["difference"]
-    once = "looked at once" if test["looks"] == 1 else f"looked at {test['looks']} times"
+    once = "looked at once in this study" if test["looks"] == 1 else f"looked at {test['looks']} times"
     return [
         f"Test accuracy {test['accuracy']:.4f} "
         f"(95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once}); "

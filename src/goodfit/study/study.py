@@ -25,6 +25,7 @@ from goodfit.study import baseline, result, selection, statistics, testing
 from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
+from goodfit.study.runs import runs_of, score
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
 from goodfit.train.loop import Engine
@@ -116,15 +117,29 @@ class Study:
         self.treatments = [treat.get(name) for name in self.options.treatments or ()]
         self.rows = ~dataset.test
         self.labels = dataset.labels[self.rows]
-        validation = round(self.options.validation * len(self.labels))
+        validation = int((self.member(0) == VALIDATION).sum())
         self.split = (len(self.labels) - validation, validation)
+        if min(self.split) < 2:
+            raise UsageError(
+                "too few rows to validate on",
+                expected="2 or more for training and for validation",
+                received=f"{self.split[0]} and {self.split[1]} of {len(self.labels)}",
+                fix="Give --validation another share.",
+            )
         base = self.options.recipe or default_recipe(len(dataset.classes), self.split[0])
         changes = {**self.options.base, **({"epochs": self.options.epochs} if self.options.epochs else {})}
         self.base = base.but(**changes)
+        for treatment in self.treatments:
+            if treatment.apply(self.base) == self.base:
+                raise UsageError(
+                    f"treatment {treatment.name!r} would change nothing",
+                    expected="a treatment that differs from the base",
+                    fix="Leave it out, or give it another strength.",
+                )
         identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.to_dict()}
         self.folder = Folder(out, {**identity, "options": self.options.to_dict()})
         self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
-        self.known = {(e["stage"], e["run"]["variant"], e["run"]["seed"]): e for e in self.folder.find("run")}
+        self.known = runs_of(self.folder.events)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -141,7 +156,7 @@ class Study:
         chosen = variants[choice.value]
         final = chosen.recipe.but(epochs=chosen.epochs, patience=None)
         fresh = self.fresh(chosen.name, final)
-        self.refit(final)
+        self.refit(final, variants["base"])
         test = self.test(final)
         self.view.stage("Writing")
         return result.write(self, variants, comparisons, choice, final, fresh, test)
@@ -150,9 +165,10 @@ class Study:
         """Train the base with every seed, or with those that the budget allows."""
         self.view.stage(f"Training the base network with {self.options.seeds} seeds")
         if self.options.budget:
-            began = time.perf_counter()
-            self.train("search", {"base": self.base}, range(min(FEWEST, self.options.seeds)))
+            began, first = time.perf_counter(), min(FEWEST, self.options.seeds)
+            self.train("search", {"base": self.base}, range(first))
             self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))
+            self.train("search", {"base": self.base}, self.seeds[first:])
         return self.variant("base", self.base, self.train("search", {"base": self.base}, self.seeds)["base"])
 
     def proposed(self, base: Variant) -> dict[str, Recipe]:
@@ -161,14 +177,6 @@ class Study:
         if self.options.treatments is None:
             treatments = treat.propose(self.base, base.findings)
         recipes = {t.name: t.apply(self.base) for t in treatments}
-        useless = [name for name, recipe in recipes.items() if recipe == self.base]
-        if useless and self.options.treatments is not None:
-            raise UsageError(
-                f"treatment {useless[0]!r} would change nothing",
-                expected="a treatment that differs from the base",
-                received=str(self.base.to_dict()),
-                fix="Leave it out, or give it another strength.",
-            )
         if self.options.budget:
             names = self.decide("treatments", lambda: list(recipes)[: self.affordable_variants()])
             recipes = {name: recipes[name] for name in names}
@@ -206,7 +214,7 @@ class Study:
         seeds = range(FRESH, FRESH + len(self.seeds))
         recipes = {"chosen": final} if final == self.base else {"base": self.base, "chosen": final}
         runs = self.train("fresh", recipes, seeds, keep=lambda lane: self.calibrates(lane))
-        scores = {n: np.asarray([r.curves["val_accuracy"][-1] for r in rs]) for n, rs in runs.items()}
+        scores = {n: np.asarray([score(r, r.best_epoch) for r in rs]) for n, rs in runs.items()}
         if "base" not in scores:
             return None
         label = "base" if name == "base" else name
@@ -217,10 +225,14 @@ class Study:
         )  # fmt: skip
         return {"base": names[0], "other": names[1], "seeds": list(seeds), "comparison": comparison.to_dict()}
 
-    def refit(self, final: Recipe) -> None:
-        """Train the chosen network and the untreated base once more, on training and validation rows together."""
+    def refit(self, final: Recipe, base: Variant) -> None:
+        """Train the chosen network and the untreated base once more, on training and validation rows together.
+
+        Without validation rows nothing stops early: a base that would trains for the epochs it usually keeps.
+        """
         self.view.stage("Training the chosen network on all development rows")
-        recipes = {"chosen": final, "base": self.base.but(patience=None)}
+        epochs = self.base.epochs if self.base.patience is None else base.epochs
+        recipes = {"chosen": final, "base": self.base.but(epochs=epochs, patience=None)}
         self.train("refit", recipes, [REFIT], keep=lambda lane: True)
 
     def test(self, final: Recipe) -> dict[str, Any] | None:
@@ -230,16 +242,13 @@ class Study:
         if done := self.folder.find("test"):
             return dict(done[0]["result"], looks=len(self.folder.find("look")))
         self.view.stage("Looking at the test set")
-        if not self.folder.find("look"):
-            self.folder.append(
-                {"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]}
-            )
+        self.folder.append({"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]})
         x = self.encoder.transform(self.dataset.select(self.dataset.test))
         chosen = predict.calibrated(predict.probabilities(self.model("chosen", final), x), self.temperature)
         base = predict.probabilities(self.model("base", self.base), x)
         found = testing.look(self.dataset, chosen, base)
         self.folder.append({"event": "test", "result": found})
-        return dict(found, looks=1)
+        return dict(found, looks=len(self.folder.find("look")))
 
     # -- its parts -----------------------------------------------------------------------------------------------
 
@@ -262,7 +271,7 @@ class Study:
     @cached_property
     def engine(self) -> Engine:
         """The lanes engine on the development rows."""
-        memory = self.decide("memory", lambda: self.options.memory or free_memory() // 2)
+        memory = self.options.memory or self.decide("memory", lambda: free_memory() // 2)
         checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
         return Engine(self.x, self.labels, memory=memory, checkpoint=checkpoint, stop=self.stop)
 
@@ -373,10 +382,7 @@ class Study:
             at = [r.best_epoch for r in runs]
         else:
             at = [epochs] * len(runs)
-        scores = np.asarray(
-            [r.curves["val_accuracy"][e - 1] if e <= r.epochs_run else np.nan for r, e in zip(runs, at, strict=True)]
-        )
-        sound = np.asarray([np.isfinite(r.curves["val_loss"][-1]) for r in runs])
+        scores = np.asarray([score(r, e) for r, e in zip(runs, at, strict=True)])
         context = Context(
             classes=len(self.dataset.classes),
             majority=self.baseline["accuracy"],
@@ -390,7 +396,7 @@ class Study:
             validation_rows=self.split[1],
         )
         findings = diagnose.curves(curves, context=context)
-        return Variant(name, recipe, runs, epochs, reason, np.where(sound, scores, np.nan), findings)
+        return Variant(name, recipe, runs, epochs, reason, scores, findings)
 
     def affordable_seeds(self, took: float) -> int:
         """Seeds for which the base takes a fifth of the budget, from what the first six took."""

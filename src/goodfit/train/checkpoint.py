@@ -12,6 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from goodfit.errors import StudyError
+
 
 class Checkpoint:
     """Saves the state of the chunk in training from time to time, and gives it back after a crash.
@@ -33,12 +35,20 @@ class Checkpoint:
         began = time.monotonic()
         leaves = jax.tree.leaves(tree)
         part = self.path.with_suffix(".part")
-        with part.open("wb") as file:
-            named: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-            np.savez(file, tag=np.asarray(tag), **named)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        try:
+            with part.open("wb") as file:
+                named: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+                np.savez(file, tag=np.asarray(tag), **named)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path)
+        except OSError as error:  # a convenience that fails must not end a training that goes on
+            part.unlink(missing_ok=True)
+            if force:
+                raise StudyError(
+                    f"the half-trained runs cannot be saved: {error.strerror}",
+                    fix="What is finished is kept; the same command trains the others anew.",
+                ) from None
         self.saved = time.monotonic()
         self.every = max(self.every, 20 * (self.saved - began))  # never more than a twentieth of the time
 

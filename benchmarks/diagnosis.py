@@ -109,40 +109,39 @@ def own(path: Path, half: str) -> Iterator[Labelled]:
 # --- fitting --------------------------------------------------------------------------------------------------------
 
 
-def facts(items: list[Labelled]) -> list[dict[str, float]]:
-    """What the overfitting rule sees of each history."""
-    out = []
-    for item in items:
+def facts(items: list[Labelled]) -> np.ndarray:
+    """The lowest thresholds at which each history would not be called overfit, shape `(histories, 2)`; 0 for never.
+
+    Columns: the rise as a share of the fall before it, and relative to the lowest loss.
+    """
+    out = np.zeros((len(items), 2))
+    for i, item in enumerate(items):
         view = View.of(item.history)
-        seen = rise(view) if Overfitting().applies(view) else {}
-        # Conditions that are not fitted hold or make a rise of nothing.
-        out.append(seen if seen and seen["rise"] > 0 and still_learning(view) else {})
+        if Overfitting().applies(view) and still_learning(view):
+            seen = rise(view)
+            # Conditions that are not fitted (sure, lasting) hold, or make a rise of nothing.
+            if seen["rise"] > 0 and strength(seen, 1e-9, 1e-9) >= 1:
+                out[i] = seen["share"], seen["relative"]
     return out
 
 
-def said(seen: list[dict[str, float]], share: float, relative: float) -> np.ndarray:
-    """Which histories the rule calls overfit with these thresholds."""
-    return np.array([bool(s) and strength(s, share, relative) >= 1 for s in seen])
-
-
-def fit(seen: list[dict[str, float]], truth: np.ndarray) -> tuple[float, float]:
+def fit(seen: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """The two thresholds with the best macro-F1: the geometric middle of all that reach it."""
     grid = np.geomspace(0.005, 0.5, 41)
-    scores = np.array([[macro_f1(truth, said(seen, a, b)) for b in grid] for a in grid])
+    scores = np.array([[macro_f1(truth, np.all(seen >= (a, b), axis=1)) for b in grid] for a in grid])
     best = np.argwhere(scores >= scores.max() - 1e-12)
     share, relative = np.exp(np.log(grid)[best].mean(axis=0))
     return float(share), float(relative)
 
 
 def leave_one_out(items: list[Labelled]) -> np.ndarray:
-    """What thresholds fitted on all other data sets say of each history."""
+    """What thresholds fitted on all other data sets say of each history, bool `(histories,)`."""
     seen, groups = facts(items), np.array([i.group for i in items])
     truth = np.array([bool(i.truth) for i in items])
     out = np.zeros(len(items), bool)
     for group in sorted(set(groups.tolist())):
-        rest = groups != group
-        share, relative = fit([s for s, r in zip(seen, rest, strict=True) if r], truth[rest])
-        out[~rest] = said([s for s, r in zip(seen, rest, strict=True) if not r], share, relative)
+        here = groups == group
+        out[here] = np.all(seen[here] >= fit(seen[~here], truth[~here]), axis=1)
     return out
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.sparse as sp
+
 from goodfit.models import initial, lane_form, network
 from goodfit.models.recipe import Recipe
 from goodfit.train import chunk as chunks
@@ -16,7 +17,9 @@ RECIPES = {
     "two layers, rmsprop": Recipe(units=(6, 5), batch_size=32, epochs=3, learning_rate=0.01),
     "linear, sgd": Recipe(units=(), optimizer="sgd", batch_size=16, epochs=2, learning_rate=0.1),
     "momentum, l1 and l2": Recipe(units=(7,), optimizer="momentum", l1=1e-3, l2=1e-2, batch_size=20, epochs=2),
-    "adam, batch normalisation": Recipe(units=(6, 6), optimizer="adam", batch_normalization=True, batch_size=90, epochs=1),
+    "adam, batch normalisation": Recipe(
+        units=(6, 6), optimizer="adam", batch_normalization=True, batch_size=90, epochs=1
+    ),
     "adamw, tanh": Recipe(units=(5,), optimizer="adamw", weight_decay=0.05, activation="tanh", batch_size=32, epochs=2),
     "nadam, label smoothing": Recipe(units=(4, 4), optimizer="nadam", label_smoothing=0.1, batch_size=24, epochs=2),
 }
@@ -95,7 +98,12 @@ def test_a_lane_equals_the_model_trained_alone(name, sparse, classes, data):
 
 def test_the_running_loss_is_what_keras_reports(data):
     x, y = data
-    lane = Lane("v", 5, network.from_recipe(RECIPES["two layers, rmsprop"].but(batch_size=ROWS), FEATURES, 3), np.full(ROWS, TRAIN, np.uint8))
+    lane = Lane(
+        "v",
+        5,
+        network.from_recipe(RECIPES["two layers, rmsprop"].but(batch_size=ROWS), FEATURES, 3),
+        np.full(ROWS, TRAIN, np.uint8),
+    )
     (run,) = Engine(x, y).train([lane])
     model = lane_form.to_stock(lane.network, initial.weights(lane.network, 5))
     for epoch in range(3):  # one batch an epoch: no running mean in between
@@ -191,7 +199,13 @@ def test_validation_rows_do_not_leak_through_batch_normalisation(data):
 def test_variants_that_differ_in_numbers_share_one_program(data):
     x, y = data
     base = Recipe(units=(6,), batch_size=32, epochs=2)
-    recipes = [base, base.but(dropout=0.5), base.but(l2=0.01), base.but(learning_rate=0.1), base.but(label_smoothing=0.2)]
+    recipes = [
+        base,
+        base.but(dropout=0.5),
+        base.but(l2=0.01),
+        base.but(learning_rate=0.1),
+        base.but(label_smoothing=0.2),
+    ]
     lanes = [lane for i, r in enumerate(recipes) for lane in lanes_of(r, 3, variant=str(i), dropout_layers=True)]
     engine = Engine(x, y)
     runs = engine.train(lanes, keep=lambda lane: True)
@@ -276,4 +290,6 @@ def test_a_damaged_checkpoint_is_no_checkpoint(data, tmp_path):
     with pytest.raises(Stopped):
         trained(lanes, x, y, checkpoint=checkpoint, stop=StopAfter(1))
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:1000])
-    assert all(same(a, b) for a, b in zip(trained(lanes, x, y), trained(lanes, x, y, checkpoint=checkpoint), strict=True))
+    assert all(
+        same(a, b) for a, b in zip(trained(lanes, x, y), trained(lanes, x, y, checkpoint=checkpoint), strict=True)
+    )

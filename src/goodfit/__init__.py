@@ -20,7 +20,7 @@ _WHERE = {
     "fit": "goodfit.job",
 }
 
-__all__ = ["__version__", *_WHERE]  # noqa: PLE0604
+__all__ = ["__version__", *_WHERE]
 
 
 def __getattr__(name: str) -> Any:

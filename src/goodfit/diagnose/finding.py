@@ -5,12 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-CODES = (
-    "overfitting underfitting learning_rate_too_high learning_rate_too_low oscillation plateau diverged "
-    "too_few_epochs too_many_epochs noisy_validation dying_relu vanishing_gradient exploding_gradient wrong_loss "
-    "wrong_activation double_softmax unscaled_input constant_initializer no_nonlinearity unshuffled_split "
-    "duplicate_rows conflicting_labels target_leak class_imbalance tiny_validation last_weights_kept"
-).split()
+CODES = [
+    "overfitting",
+    "underfitting",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "oscillation",
+    "plateau",
+    "diverged",
+    "too_few_epochs",
+    "too_many_epochs",
+    "noisy_validation",
+    "dying_relu",
+    "vanishing_gradient",
+    "exploding_gradient",
+    "wrong_loss",
+    "wrong_activation",
+    "double_softmax",
+    "unscaled_input",
+    "constant_initializer",
+    "no_nonlinearity",
+    "unshuffled_",
+    "duplicate_rows",
+    "conflicting_labels",
+    "target_leak",
+    "class_imbalance",
+    "tiny_validation",
+    "last_weights_kept",
+]
 """Every code a finding may carry."""
 
 SEVERITIES = ("info", "warning", "error")

@@ -25,7 +25,7 @@ CODES = [
     "unscaled_input",
     "constant_initializer",
     "no_nonlinearity",
-    "unshuffled_",
+    "unshuffled_split",
     "duplicate_rows",
     "conflicting_labels",
     "target_leak",

@@ -52,6 +52,8 @@ def causes_first(
     causes = [*before, *inside]
     explained = {c for f in causes if f.severity != "info" for c in EXPLAINS.get(f.code, ())}
     explained |= {f.code for f in causes}
+    if learned and any(f.code in MOOT for f in before):
+        explained.add("learning_rate_too_high")  # its first steps found the loss far off, and brought it down
     # What is wrong with the model is the cause of what the training shows; what is wrong with the data is not.
     return gravest_first(
         [

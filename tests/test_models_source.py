@@ -74,7 +74,11 @@ def test_a_keras_file_an_object_and_a_function_give_the_same(tmp_path):
     [
         (small(), keras.losses.SparseCategoricalCrossentropy, "not compiled: categorical cross-entropy and RMSprop"),
         (small(1, "linear"), keras.losses.BinaryCrossentropy, "not compiled: binary cross-entropy on logits and"),
-        (small(optimizer="adam"), keras.losses.SparseCategoricalCrossentropy, "compiled without a loss: categorical cross-entropy was"),
+        (
+            small(optimizer="adam"),
+            keras.losses.SparseCategoricalCrossentropy,
+            "compiled without a loss: categorical cross-entropy was",
+        ),
     ],
 )
 def test_a_model_that_was_not_compiled_gets_sensible_settings(model, loss, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -30,10 +31,11 @@ def copy(
     try:
         for m in compiled:
             m.compiled = False  # or Keras would compile the copy
-        if not is_graph(model):
-            return _of_class(model)
-        return keras.models.clone_model(model, input_tensors=inputs, clone_function=swap or plain, recursive=True)
-    except (TypeError, NotImplementedError) as error:
+        with keras.saving.custom_object_scope(_own_objects(model)):
+            if not is_graph(model):
+                return _of_class(model)
+            return keras.models.clone_model(model, input_tensors=inputs, clone_function=swap or plain, recursive=True)
+    except (TypeError, NotImplementedError, ValueError) as error:
         raise ModelError(
             "the model cannot be copied",
             expected="layers and models with a get_config that their constructor understands",
@@ -60,7 +62,21 @@ def settle(source: keras.Model, target: keras.Model) -> None:
 
 def plain(layer: keras.Operation) -> keras.Operation:
     """A copy of a layer or operation by its config."""
+    if type(layer) is keras.layers.Lambda:  # its function may be one that no config can hold
+        config = keras.layers.Layer.get_config(layer)
+        return keras.layers.Lambda(layer.function, layer._output_shape, layer.mask, layer.arguments, **config)
     return layer.__class__.from_config(layer.get_config())
+
+
+def _own_objects(model: keras.Model) -> dict[str, Any]:
+    """Classes and functions in a model that are not Keras's, by name."""
+    found: dict[str, Any] = {}
+    for layer in model._flatten_layers():
+        for value in (type(layer), *vars(layer).values()):
+            own = value if isinstance(value, (type, FunctionType)) else type(value)
+            if not own.__module__.startswith(("keras.", "builtins")) and own.__name__ != "<lambda>":
+                found[own.__name__] = own
+    return found
 
 
 def _of_class(model: keras.Model) -> keras.Model:

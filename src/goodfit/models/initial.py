@@ -8,6 +8,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 
+from goodfit.errors import ModelError
 from goodfit.models import copies
 from goodfit.models.network import Network
 from goodfit.models.walk import flat_layers, own_weights
@@ -45,7 +46,7 @@ def drawn(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.init
             copy = copies.copy(model)
             pairs = zip(flat_layers(model), flat_layers(copy), strict=True)
             found = [[(v, w._initializer) for v, w in zip(*map(own_weights, pair), strict=True)] for pair in pairs]
-    except ValueError:  # a layer that makes variables of values: those stay as they are
+    except (ModelError, ValueError):  # a layer that makes variables of values: those stay as they are
         return []
     random = [
         [(v.name, v, i) for v, i in layer if v.trainable and "seed" in getattr(i, "get_config", dict)()]

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError, near
-from goodfit.models import compiled
+from goodfit.models import compiled, initial
 from goodfit.models.compiled import Settings
 from goodfit.models.walk import is_graph
 
@@ -83,6 +83,11 @@ def load_model(spec: Any, *, input_shape: Sequence[int | None] | None = None) ->
     _build(model, input_shape)
     _check(model)
     settings = compiled.read(model)
+    random = {id(v) for layer in initial.drawn(model) for _, v, _ in layer}
+    same = [v.path for v in model.trainable_variables if id(v) not in random and len(v.shape) > 1]
+    if same:
+        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        notes.append(f"Every run starts with the same {same[0]}{more}: no random initializer is known.")
     return Source(model, settings, name, where, notes=(*notes, *settings.notes), **options)
 
 

@@ -50,7 +50,7 @@ def output_activation(model: keras.Model) -> str:
 
 
 def widest(model: keras.Model) -> int:
-    """Numbers that the widest layer gives for one row; axes of unknown length count as 1."""
+    """Numbers that the widest layer gives for one row, inputs left out; axes of unknown length count as 1."""
 
     def size(tensor: Any) -> int:
         out = 1
@@ -58,6 +58,6 @@ def widest(model: keras.Model) -> int:
             out *= n or 1
         return out
 
-    layers = [layer for layer in flat_layers(model) if getattr(layer, "_inbound_nodes", None)]
+    layers = [layer for layer in flat_layers(model) if not isinstance(layer, keras.layers.InputLayer)]
     sizes = [size(t) for layer in layers for node in layer._inbound_nodes for t in node.output_tensors]
     return max(sizes, default=1)

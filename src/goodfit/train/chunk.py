@@ -14,6 +14,7 @@ from goodfit.models import initial, lane_form
 from goodfit.train import plan
 from goodfit.train.lane import CURVES, TRAIN, VALIDATION, Lane, Trained
 from goodfit.train.program import Program
+from goodfit.train.single import Single
 
 Array = np.ndarray
 
@@ -65,7 +66,7 @@ class Chunk:
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Single,
         lanes: Sequence[Lane],
         size: int,
         x: Any,
@@ -86,7 +87,7 @@ class Chunk:
             sample_weight,
         )
         self.state = program.start([initial.weights(lane.network, lane.seed) for lane in full], self.constants)
-        self.blocks = padded(stream.rows, plan.evaluation_rows(program, size))
+        self.blocks = padded(stream.rows, plan.evaluation_rows(lanes[0].network, size))
         self.limits = np.asarray([lane.network.epochs for lane in full])
         self.patience = np.asarray([lane.network.patience or 0 for lane in full])
         self.stops = (self.patience > 0) & (member == VALIDATION).any(1)

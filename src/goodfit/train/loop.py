@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from goodfit.models import lane_form
+from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
 from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
@@ -19,6 +19,7 @@ from goodfit.train.chunk import Chunk, Stream
 from goodfit.train.kernels import SLOTS, SparseRows
 from goodfit.train.lane import Lane, Progress, Trained
 from goodfit.train.program import Program
+from goodfit.train.single import Single
 
 Array = np.ndarray
 
@@ -38,6 +39,10 @@ class Engine:
         memory: Bytes that lanes may take at once; by default a share of what is free.
         checkpoint: Where a half-trained chunk is kept, if anywhere.
         stop: Asked after every epoch; True ends training with `Stopped`.
+
+    Attributes:
+        programs: What was compiled, by structure.
+        notes: A sentence for each structure that cannot train in lanes, by structure.
     """
 
     def __init__(
@@ -56,7 +61,8 @@ class Engine:
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)
         self.order_seed, self.checkpoint, self.stop = order_seed, checkpoint, stop
         self.memory = plan.free_memory() // 2 if memory is None else memory
-        self.programs: dict[str, Program] = {}
+        self.programs: dict[str, Program | Single] = {}
+        self.notes: dict[str, str] = {}
 
     def train(
         self,
@@ -91,8 +97,12 @@ class Engine:
         sparse = isinstance(self.x, SparseRows)
         chunks = []
         streams = {s: Stream.of([lanes[i] for i in indices], self.order_seed) for s, indices in groups.items()}
-        for indices in groups.values():
-            size = plan.lanes_at_once(lanes[indices[0]].network, len(indices), len(self.y), sparse, self.memory)
+        for structure, indices in groups.items():
+            network = lanes[indices[0]].network
+            size = plan.lanes_at_once(network, len(indices), len(self.y), sparse, self.memory)
+            if (reason := obstacles.of(network)) is not None:
+                size = 1
+                self.notes[structure] = f"{lanes[indices[0]].variant} trains one run after the other: {reason}."
             chunks += [(indices[at : at + size], size) for at in range(0, len(indices), size)]
         clock = _Clock([_work([lanes[i] for i in indices]) for indices, _ in chunks])
         done: dict[int, Trained] = {}
@@ -136,8 +146,10 @@ class Engine:
                 raise Stopped
         return chunk.finish(keep)
 
-    def _program(self, network: Network) -> Program:
+    def _program(self, network: Network) -> Program | Single:
         """The compiled program of a network's structure."""
+        if network.structure in self.notes:
+            return self.programs.setdefault(network.structure, Single(network))
         if network.structure not in self.programs:
             rule = fused_rule(network)
             sparse = isinstance(self.x, SparseRows) and rule is not None

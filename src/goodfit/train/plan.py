@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from goodfit.models.network import Network
 from goodfit.models.walk import widest
-
-if TYPE_CHECKING:
-    from goodfit.train.program import Program
 
 COPIES = 4
 """Arrays of the weights' size that a lane needs at the most: weights, two optimizer slots, the best copy."""
@@ -50,6 +46,6 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
     return -(-lanes // chunks)
 
 
-def evaluation_rows(program: Program, lanes: int) -> int:
+def evaluation_rows(network: Network, lanes: int) -> int:
     """Rows of an evaluation block: enough to be quick, few enough that its widest layer stays under 64 MB."""
-    return int(np.clip((64 << 20) // (4 * widest(program.form.model) * lanes), 32, 2048))
+    return int(np.clip((64 << 20) // (4 * widest(network.model) * lanes), 32, 2048))

@@ -1,0 +1,143 @@
+"""What keeps a network out of the lanes; such a network trains one run after the other."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from goodfit.models import lane_form
+from goodfit.models import lane_layers as ll
+from goodfit.models.network import Network
+from goodfit.models.walk import flat_layers, graph_layers, is_graph
+
+_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call", "__call__")
+_ADDITIVE = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+_ELEMENTWISE = {
+    *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Power", "Negative", "Absolute"),
+    *("Exp", "Log", "Sqrt", "Square", "Relu", "Sigmoid", "Tanh", "Softmax", "Cast"),
+    *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalNot"),
+}
+"""Operations of functional models that treat each row by itself."""
+_ROWS = 6  # of the batch that layers of one's own are tried on
+
+
+@lru_cache(maxsize=64)
+def of(network: Network) -> str | None:
+    """Why a network cannot train in lanes, as half a sentence; None where it can.
+
+    What Keras brings is known. Layers, functions and operations that it does not vouch for are tried on a few random
+    rows: in a lane the rows of others pass through them too, and must not change what they give for its own.
+    """
+    model = network.model
+    if not is_graph(model):
+        return f"{type(model).__name__} has a call of its own"
+    plain = keras.Sequential if isinstance(model, keras.Sequential) else _functional()
+    own = [name for name in _STEPS if getattr(type(model), name) is not getattr(plain, name)]
+    if own:
+        return f"{type(model).__name__} has its own {own[0]}"
+    if network.objective.kind == "batch":
+        return f"the loss {network.loss.name} is one number for a whole batch"
+    optimizer = type(network.optimizer)
+    if not optimizer.__module__.startswith("keras.") or optimizer.__name__ in ("LossScaleOptimizer", "MultiOptimizer"):
+        return f"the optimizer {optimizer.__name__} is not one that goodfit knows"
+    inside = {id(layer) for layer in flat_layers(model)} - {id(layer) for layer in graph_layers(model)}
+    for layer in flat_layers(model):
+        if getattr(layer, "stateful", False):
+            return f"{layer.name} carries its state from batch to batch"
+        if isinstance(layer, keras.layers.BatchNormalization) and id(layer) in inside:
+            return f"{layer.name} normalises over the batch inside another layer"
+        penalty = layer.activity_regularizer
+        if penalty is not None and (id(layer) in inside or not isinstance(penalty, _ADDITIVE)):
+            return f"{layer.name} has an activity regularizer that goodfit does not know"
+    return _tried(network) if any(not _known(part) for part in _parts(model)) else None
+
+
+@cache
+def _functional() -> type:
+    """Keras's class of functional models."""
+    x = keras.Input((1,))
+    return type(keras.Model(x, keras.layers.Dense(1)(x)))
+
+
+def _parts(model: keras.Model) -> list[Any]:
+    """Layers and operations of a graph, those of nested models and wrappers too."""
+    models = [m for m in model._flatten_layers() if isinstance(m, keras.Model)]
+    return [*flat_layers(model), *(o for m in models for o in getattr(m, "operations", ()))]
+
+
+def _known(part: Any) -> bool:
+    """Whether a part is a layer of Keras's that does just what its class says."""
+    module, kind = type(part).__module__, type(part).__name__
+    if isinstance(part, keras.Model) or (module.startswith("keras.src.ops") and kind in _ELEMENTWISE):
+        return True
+    stock = module.startswith("keras.") and isinstance(part, keras.layers.Layer)
+    own = [getattr(part, name, None) for name in ("activation", "recurrent_activation", "function")]
+    return stock and all(f is None or str(getattr(f, "__module__", "")).startswith("keras.") for f in own)
+
+
+def _tried(network: Network) -> str | None:
+    """What is found when a few random rows go through the network."""
+    rng = np.random.default_rng(0)
+    rows = [_random(rng, t) for t in network.model.inputs]
+    others = [np.concatenate([r[:-2], _random(rng, t)[-2:]]) for r, t in zip(rows, network.model.inputs, strict=True)]
+    name = ", ".join(dict.fromkeys(type(layer).__name__ for layer in _own(network.model))) or "a function or operation"
+    form = lane_form.of(network, sparse=False)
+    own = _own(form.model)
+    try:
+        before = _python(own)
+        first, again = _passed(form, network, rows), _passed(form, network, rows)
+        if _python(own) != before:
+            return f"{name} keeps state in Python"
+        lanes = [jnp.broadcast_to(v.value, (2, *v.shape)) for v in form.model.trainable_variables]
+        jax.eval_shape(jax.vmap(lambda t: _passed(form, network, rows, t)), lanes)
+    except Exception as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
+        return f"{name} cannot be traced ({first_line})"
+    if not _close(first, again):
+        return f"{name} gives other numbers for the same rows"
+    if not _close(first, _passed(form, network, others)):
+        return f"{name} lets the rows of a batch see each other"
+    return None
+
+
+def _own(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers that are neither Keras's nor goodfit's."""
+    return [layer for layer in flat_layers(model) if not type(layer).__module__.startswith(("keras.", "goodfit."))]
+
+
+def _random(rng: np.random.Generator, tensor: Any) -> np.ndarray:
+    """A few random rows for an input."""
+    shape = (_ROWS, *(n or 5 for n in tensor.shape[1:]))
+    whole = str(tensor.dtype).startswith(("int", "uint"))
+    return rng.integers(0, 2, shape).astype(tensor.dtype) if whole else rng.normal(size=shape).astype(np.float32)
+
+
+def _passed(form: lane_form.LaneForm, network: Network, rows: list[np.ndarray], trainable: Any = None) -> list[Any]:
+    """What a lane that owns all but the last two rows gets: its outputs, its state, its added losses."""
+    own = np.arange(_ROWS) < _ROWS - 2
+    rates = {k: jnp.float32(v) for k, v in network.rates.items()}
+    inputs = keras.tree.pack_sequence_as(form.model.input, [jnp.asarray(r) for r in rows])
+    variables = trainable or [v.value for v in form.model.trainable_variables]
+    with ll.open_scope(ll.Scope(rates, jnp.asarray(own, jnp.float32), jnp.uint32(1))):
+        out, state, losses = form.model.stateless_call(
+            variables, [v.value for v in form.model.non_trainable_variables], inputs, training=True, return_losses=True
+        )
+    return [out[: _ROWS - 2], *state, *losses]
+
+
+def _close(a: list[Any], b: list[Any]) -> bool:
+    return all(np.allclose(x, y, rtol=1e-4, atol=1e-5, equal_nan=True) for x, y in zip(a, b, strict=True))
+
+
+def _python(layers: list[Any]) -> list[dict[str, str]]:
+    """What layers of one's own keep in attributes that are no layers and no variables."""
+    common = set(vars(keras.layers.Layer()))
+    return [
+        {k: repr(v) for k, v in vars(layer).items() if k not in common and not isinstance(v, keras.Variable)}
+        for layer in layers
+    ]

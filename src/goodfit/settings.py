@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from goodfit.errors import ModelError, UsageError
@@ -46,10 +47,21 @@ def native_wanted() -> bool:
     return value == "1"
 
 
+YNN_OFF = "--xla_cpu_experimental_ynn_fusion_type="
+"""Turns a fusion of jaxlib 0.10's XLA off that sums wrongly on CPUs: see `goodfit.train.soundness`."""
+
+
 def prefer_jax() -> None:
-    """Make Keras choose JAX, where nobody has chosen another backend; call it before the first `import keras`."""
+    """Make Keras choose JAX, where nobody has chosen another backend; call it before the first `import keras`.
+
+    On jaxlib 0.10 it also turns off a fusion that gives wrong sums. Other versions may not know that flag, and XLA
+    ends the process at a flag it does not know.
+    """
     if "keras" not in sys.modules and not os.environ.get("KERAS_BACKEND"):
         os.environ["KERAS_BACKEND"] = "jax"
+    flags = os.environ.get("XLA_FLAGS", "")
+    if version("jaxlib").startswith("0.10.") and "ynn_fusion_type" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {YNN_OFF}".strip()
 
 
 def require_jax() -> None:

@@ -20,6 +20,7 @@ from goodfit.train.kernels import SLOTS, SparseRows
 from goodfit.train.lane import Lane, Progress, Trained
 from goodfit.train.program import Program
 from goodfit.train.single import Single
+from goodfit.train.soundness import require_right_sums
 
 Array = np.ndarray
 
@@ -56,6 +57,7 @@ class Engine:
         checkpoint: Checkpoint | None = None,
         stop: Callable[[], bool] = lambda: False,
     ):
+        require_right_sums()
         self.x = SparseRows.from_scipy(x) if hasattr(x, "tocsr") else jax.tree.map(jnp.asarray, x)
         self.y = jnp.asarray(y, jnp.int32)
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)

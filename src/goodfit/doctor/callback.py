@@ -244,5 +244,6 @@ class Doctor(keras.callbacks.Callback):
         return int(steps) if steps else None
 
     def _chance(self) -> float | None:
+        """Loss of answering by chance; None where it is not known, or a penalty on the weights lifts the loss."""
         classes = self._context.classes
-        return float(np.log(classes)) if classes else None
+        return float(np.log(classes)) if classes and not self._context.regularised else None

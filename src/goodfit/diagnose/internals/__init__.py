@@ -18,8 +18,10 @@ def internals(record: Internals) -> list[Finding]:
     Returns:
         One finding or none; a finding is `info` where the network learns all the same.
     """
-    rules = (dying_relu, exploding_gradient, vanishing_gradient, update_size)
-    found = [f for rule in rules for f in rule.check(record)]
+    dead, steps = dying_relu.check(record), update_size.check(record)
+    thrown = bool(dead and dead[0].epoch and steps and steps[0].code == "learning_rate_too_high")
+    first = [*steps, *dead] if thrown else dead  # units that lived before training died of its steps
+    found = [*first, *exploding_gradient.check(record), *vanishing_gradient.check(record), *steps]
     return sorted(found, key=lambda f: f.severity == "info")[:1]
 
 

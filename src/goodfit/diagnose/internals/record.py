@@ -66,12 +66,17 @@ class Internals:
 
     @property
     def learned(self) -> bool:
-        """Whether the training loss has come down: by a tenth since the first epoch, or to a tenth under chance."""
+        """Whether the training loss has come down by a tenth: since the first epoch, or under chance.
+
+        Where chance is known a loss that is still above it has learned nothing, however far it fell.
+        """
         loss = self.loss[np.isfinite(self.loss)]
         if not len(loss):
             return False
         fell = len(loss) > 1 and loss[0] - loss[-1] >= 0.1 * abs(loss[0])
-        return bool(fell or (self.chance is not None and loss[-1] <= 0.9 * self.chance))
+        if self.chance is None:
+            return bool(fell)
+        return bool(loss[-1] <= 0.9 * self.chance or (fell and loss[-1] < self.chance))
 
     @property
     def trained(self) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from goodfit.errors import ModelError
 from goodfit.models import network
+from goodfit.models.canonical import canonical
 from goodfit.models.source import load_model
 
 L = keras.layers
@@ -64,7 +65,7 @@ def test_a_keras_file_an_object_and_a_function_give_the_same(tmp_path):
     for source in sources:
         config = source.settings.optimizer.get_config()
         assert (config["learning_rate"], config["clipnorm"]) == (pytest.approx(0.01), 1.0)
-        assert network.canonical(source.model) == network.canonical(model)
+        assert canonical(source.model) == canonical(model)
     assert sources[0].notes == ()
     assert "new initial weights" in sources[2].notes[0]
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
 import keras
 
 from goodfit.errors import ModelError
-from goodfit.models.walk import flat_layers, is_graph
+from goodfit.models.walk import is_graph
 
 
 def copy(
     model: keras.Model,
     swap: Callable[[keras.Operation], keras.Operation] | None = None,
+    *,
     inputs: list[Any] | None = None,
+    call: Callable[..., Any] | None = None,
+    recursive: bool = True,
 ) -> keras.Model:
     """A copy with fresh weights, not compiled.
 
     Args:
         model: The model.
-        swap: Gives the copy of each layer and operation, those of nested models too; by default one by its config.
+        swap: Gives the copy of each layer and operation; by default one by its config.
         inputs: Symbolic inputs in place of the model's own.
+        call: Calls each copy on its inputs, in functional models.
+        recursive: Whether `swap` is given the layers of nested models, or those models themselves.
 
     Raises:
         ModelError: A layer or the model itself cannot be copied.
@@ -31,10 +36,12 @@ def copy(
     try:
         for m in compiled:
             m.compiled = False  # or Keras would compile the copy
-        with keras.saving.custom_object_scope(_own_objects(model)):
+        with own_objects(model):
             if not is_graph(model):
                 return _of_class(model)
-            return keras.models.clone_model(model, input_tensors=inputs, clone_function=swap or plain, recursive=True)
+            return keras.models.clone_model(
+                model, input_tensors=inputs, clone_function=swap or plain, call_function=call, recursive=recursive
+            )
     except (TypeError, NotImplementedError, ValueError) as error:
         raise ModelError(
             "the model cannot be copied",
@@ -46,37 +53,41 @@ def copy(
             m.compiled = True
 
 
-def settle(source: keras.Model, target: keras.Model) -> None:
-    """Give a copy what adapted layers (`Normalization`) computed from their weights, once it has the weights.
+def settle(pairs: Iterable[tuple[Any, Any]], *, everything: bool = False) -> None:
+    """Give layers what others like them have learnt from data before any training (`Normalization`).
 
     Args:
-        source: A model of such layers.
-        target: Its copy, or another model with the same layers in the same order.
+        pairs: A layer and its copy.
+        everything: Whether to give all weights whose shapes agree.
     """
-    for old, new in zip(flat_layers(source), flat_layers(target), strict=True):
-        if hasattr(new, "finalize_state") and getattr(old, "built", False):
-            for variable, value in zip(new.weights, old.weights, strict=True):
+    for old, new in pairs:
+        adapted = hasattr(new, "finalize_state")
+        if not (adapted or everything) or not getattr(old, "built", False):
+            continue
+        for variable, value in zip(new.weights, old.weights, strict=False):
+            if variable.shape == value.shape:
                 variable.assign(value)
+        if adapted:
             new.finalize_state()
 
 
-def plain(layer: keras.Operation) -> keras.Operation:
-    """A copy of a layer or operation by its config."""
+def plain(layer: keras.Operation, config: dict[str, Any] | None = None) -> keras.Operation:
+    """A copy of a layer or operation by its config, or by another one."""
     if type(layer) is keras.layers.Lambda:  # its function may be one that no config can hold
         config = keras.layers.Layer.get_config(layer)
         return keras.layers.Lambda(layer.function, layer._output_shape, layer.mask, layer.arguments, **config)
-    return layer.__class__.from_config(layer.get_config())
+    return layer.__class__.from_config(layer.get_config() if config is None else config)
 
 
-def _own_objects(model: keras.Model) -> dict[str, Any]:
-    """Classes and functions in a model that are not Keras's, by name."""
+def own_objects(model: keras.Model) -> Any:
+    """A scope in which configs find the classes and functions of a model that are not Keras's."""
     found: dict[str, Any] = {}
     for layer in model._flatten_layers():
         for value in (type(layer), *vars(layer).values()):
             own = value if isinstance(value, (type, FunctionType)) else type(value)
             if not own.__module__.startswith(("keras.", "builtins")) and own.__name__ != "<lambda>":
                 found[own.__name__] = own
-    return found
+    return keras.saving.custom_object_scope(found)
 
 
 def _of_class(model: keras.Model) -> keras.Model:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from goodfit.errors import ModelError
 from goodfit.models import copies
-from goodfit.models.network import Network
 from goodfit.models.walk import flat_layers, own_weights
+
+if TYPE_CHECKING:
+    from goodfit.models.network import Network
 
 Array = np.ndarray
 
@@ -19,12 +23,12 @@ Array = np.ndarray
 def weights(network: Network, seed: int) -> list[Array]:
     """The initial weights of one run, in the order of the stock model's `weights`.
 
-    Every trainable variable that its layer initialises at random is drawn anew by the same initialiser; all else
-    (biases, frozen or loaded layers) keeps the model's values. A variable's draw depends on the seed and on its place,
+    Every variable of a trainable layer is made anew by its own initialiser; frozen layers and those that nothing trains
+    keep the model's values. A random draw depends on the seed and on the variable's place among those that are drawn,
     not on the rest of the network, so variants that share a seed share initial weights where their shapes agree.
     """
     model = network.model
-    out = {id(v): np.asarray(v.value) for v in model.weights}
+    out = _unseeded(model)
     for place, layer in enumerate(drawn(model)):
         for name, variable, initializer in layer:
             config = {
@@ -35,9 +39,35 @@ def weights(network: Network, seed: int) -> list[Array]:
     return [out[id(v)] for v in model.weights]
 
 
-@lru_cache(maxsize=16)
 def drawn(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
-    """For each layer that has any: its trainable variables with a random initialiser.
+    """For each layer that has any: its trainable variables with a random initialiser."""
+    random = [
+        [(v.name, v, i) for v, i in layer if v.trainable and "seed" in getattr(i, "get_config", dict)()]
+        for layer in _initializers(model)
+    ]
+    return [layer for layer in random if layer]
+
+
+def kept(model: keras.Model) -> list[Array]:
+    """The values of the weights that no run makes anew: of frozen layers, of adapted ones."""
+    new = {id(v) for layer in _initializers(model) for v, _ in layer}
+    return [np.asarray(v.value) for v in model.weights if id(v) not in new]
+
+
+def _unseeded(model: keras.Model) -> dict[int, Array]:
+    """Every weight by the id of its variable: made anew where that takes no random draw, else the model's own."""
+    out = {id(v): np.asarray(v.value) for v in model.weights}
+    for layer in _initializers(model):
+        for variable, initializer in layer:
+            stock = str(getattr(initializer, "__module__", "")).startswith("keras.")
+            if stock and "seed" not in getattr(initializer, "get_config", dict)():
+                out[id(variable)] = np.asarray(initializer(variable.shape, dtype=variable.dtype))
+    return out
+
+
+@lru_cache(maxsize=16)
+def _initializers(model: keras.Model) -> list[list[tuple[keras.Variable, Callable[..., Any]]]]:
+    """The variables of each trainable layer with what initialises them.
 
     Keras forgets the initialisers once it has used them; a copy of the model made in a stateless scope still has them.
     """
@@ -48,8 +78,5 @@ def drawn(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.init
             found = [[(v, w._initializer) for v, w in zip(*map(own_weights, pair), strict=True)] for pair in pairs]
     except (ModelError, ValueError):  # a layer that makes variables of values: those stay as they are
         return []
-    random = [
-        [(v.name, v, i) for v, i in layer if v.trainable and "seed" in getattr(i, "get_config", dict)()]
-        for layer in found
-    ]
-    return [layer for layer in random if layer]
+    layers = zip(flat_layers(model), found, strict=True)
+    return [own for layer, own in layers if layer.trainable and any(v.trainable for v, _ in own)]

@@ -68,8 +68,8 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
         salt = salts.setdefault(id(layer), len(salts))
         return ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
 
-    model = copies.copy(stock, swap, None if head is None else [keras.Input((head.units,), name="product")])
-    copies.settle(stock, model)
+    model = copies.copy(stock, swap, inputs=None if head is None else [keras.Input((head.units,), name="product")])
+    copies.settle(zip(flat_layers(stock), flat_layers(model), strict=True))
     for variable in model.trainable_variables:
         if isinstance(variable.regularizer, PENALTIES):
             variable.regularizer = None  # its gradient is added by the engine, with the lane's own factor
@@ -122,7 +122,7 @@ def to_stock(network: Network, weights: list[Array]) -> keras.Model:
     model = copies.copy(network.model)
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
-    copies.settle(network.model, model)
+    copies.settle(zip(flat_layers(network.model), flat_layers(model), strict=True))
     optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
     model.compile(optimizer=optimizer, loss=_stock_loss(network), metrics=["accuracy", *network.metrics])
     optimizer.build(model.trainable_variables)  # an unbuilt one would be saved without its slots

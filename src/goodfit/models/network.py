@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +11,11 @@ import keras
 
 from goodfit.errors import ModelError
 from goodfit.models import objective
+from goodfit.models.canonical import canonical, text
+from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
 from goodfit.models.recipe import Recipe
-from goodfit.models.swap import PENALTIES, swapped_rate
+from goodfit.models.swap import swapped_rate
 from goodfit.models.walk import graph_layers, is_graph, output_activation
 from goodfit.settings import require_jax
 
@@ -72,46 +73,7 @@ class Network:
             [[type(m).__name__, m.get_config()] for m in self.metrics],
             self.batch_size,
         ]
-        return json.dumps(what, sort_keys=True, default=str)
-
-
-def canonical(model: keras.Model, *, numbers: bool = False) -> Any:
-    """A model's config without its layers' names, which count up, and but for `numbers` without what lanes may vary."""
-    try:
-        config = model.get_config()
-    except (NotImplementedError, TypeError):
-        return id(model)
-    return _canonical(config, {}, numbers)
-
-
-def _canonical(config: Any, names: dict[str, str], numbers: bool) -> Any:
-    if isinstance(config, dict):
-        if isinstance(config.get("layers"), list):  # a graph
-            own = [layer.get("config", {}).get("name") for layer in config["layers"]]
-            names = {**names, **{str(n): f"layer {i}" for i, n in enumerate(own)}}
-            if not numbers:
-                config = {**config, "layers": [_without_rate(layer) for layer in config["layers"]]}
-        out = {}
-        for k, v in config.items():
-            if k in {"name", "seed", "build_config"}:
-                continue
-            if not numbers and k.endswith("_regularizer") and k != "activity_regularizer" and _lane_penalty(v):
-                v = None
-            out[k] = _canonical(v, names, numbers)
-        return out
-    if isinstance(config, (list, tuple)):
-        return [_canonical(v, names, numbers) for v in config]
-    return names.get(config, config) if isinstance(config, str) else config
-
-
-def _without_rate(layer: dict[str, Any]) -> dict[str, Any]:
-    rate = swapped_rate(layer)
-    return {**layer, "config": {**layer["config"], rate: None}} if rate else layer
-
-
-def _lane_penalty(config: Any) -> bool:
-    kinds = {kind.__name__ for kind in PENALTIES}
-    return config is None or (isinstance(config, dict) and config.get("class_name") in kinds)
+        return text(what)
 
 
 _OPTIMIZERS = {
@@ -124,16 +86,34 @@ _OPTIMIZERS = {
 }
 
 
-def from_recipe(recipe: Recipe, features: int, classes: int, *, dropout_layers: bool | None = None) -> Network:
-    """The dense network of a recipe.
+def from_recipe(
+    recipe: Recipe, features: int | Sequence[int], classes: int, *, dropout_layers: bool | None = None
+) -> Network:
+    """The network of a recipe: dense layers, or a Keras model of the user's own.
 
     Args:
         recipe: What to build.
-        features: Columns of the input.
+        features: Columns of the input, or the shape of a row.
         classes: Number of classes; 2 gives one sigmoid unit, more a softmax.
         dropout_layers: Whether hidden layers are followed by a Dropout layer; by default where `recipe.dropout` is
             above 0. With True, recipes that differ in their rate only, 0 included, share one compiled program.
+
+    Raises:
+        ModelError: A model of the user's own does not fit the data.
     """
+    if isinstance(recipe, KerasRecipe):
+        parts = recipe.build(features, dropout_layers=bool(dropout_layers))
+        return of(
+            parts.model,
+            parts.optimizer,
+            parts.loss,
+            classes,
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            patience=recipe.patience,
+            class_weight=recipe.class_weight,
+            metrics=parts.metrics,
+        )
     layers = keras.layers
     dropout = recipe.dropout > 0 if dropout_layers is None else dropout_layers
     penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2) if recipe.l1 or recipe.l2 else None
@@ -162,7 +142,8 @@ def from_recipe(recipe: Recipe, features: int, classes: int, *, dropout_layers: 
     else:
         stack.append(layers.Dense(classes, activation="softmax", name="output"))
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    model = keras.Sequential([layers.Input((features,), name="features"), *stack], name="goodfit")
+    shape = (features,) if isinstance(features, int) else tuple(features)
+    model = keras.Sequential([layers.Input(shape, name="features"), *stack], name="goodfit")
     return of(
         model,
         _OPTIMIZERS[recipe.optimizer](recipe),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 from goodfit.errors import UsageError, near
 
@@ -63,17 +64,25 @@ class Recipe:
             "batch_size": (self.batch_size >= 1, "a whole number of 1 or more"),
             "epochs": (self.epochs >= 1, "a whole number of 1 or more"),
             "patience": (self.patience is None or self.patience >= 1, "None or a whole number of 1 or more"),
-            "optimizer": (self.optimizer in OPTIMIZERS, "one of " + ", ".join(OPTIMIZERS)),
+            "optimizer": (
+                self.optimizer in self.allowed_optimizers(),
+                "one of " + ", ".join(self.allowed_optimizers()),
+            ),
         }
         for name, (good, expected) in checks.items():
             if not good:
                 raise UsageError(f"recipe: bad {name}", expected=expected, received=repr(getattr(self, name)))
 
-    def but(self, **changes: Any) -> Recipe:
+    def allowed_optimizers(self) -> tuple[str, ...]:
+        """What `optimizer` may be."""
+        return OPTIMIZERS
+
+    def but(self, **changes: Any) -> Self:
         """This recipe with some fields changed."""
-        unknown = [k for k in changes if k not in FIELDS]
+        names = [f.name for f in fields(self)]
+        unknown = [k for k in changes if k not in names]
         if unknown:
-            raise UsageError(f"recipe: unknown field {unknown[0]!r}", fix=near(unknown[0], FIELDS))
+            raise UsageError(f"recipe: unknown field {unknown[0]!r}", fix=near(unknown[0], names))
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,7 +92,16 @@ class Recipe:
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Recipe:
         """Back from `to_dict`; fields left out keep their defaults."""
+        if "model" in d and cls is Recipe:
+            from goodfit.models.keras_recipe import KerasRecipe
+
+            return KerasRecipe.from_dict(d)
         return cls().but(**d)
+
+    def weights(self, inputs: int, outputs: int) -> int:
+        """Weights of the network for so many input columns and output units, as Keras's `count_params`."""
+        dense = sum((a + 1) * b for a, b in pairwise((inputs, *self.units, outputs)))
+        return dense + (4 * sum(self.units) if self.batch_normalization else 0)
 
     @property
     def key(self) -> str:
@@ -92,8 +110,5 @@ class Recipe:
 
     def diff(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Fields in which `other` differs: name to (here, there)."""
-        pairs = {f: (getattr(self, f), getattr(other, f)) for f in FIELDS}
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         return {f: (a, b) for f, (a, b) in pairs.items() if a != b}
-
-
-FIELDS = tuple(f.name for f in fields(Recipe))

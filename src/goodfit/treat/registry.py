@@ -89,4 +89,5 @@ def propose(recipe: Recipe, findings: Iterable[Finding], *, most: int = 5) -> li
 
 
 def _suited(recipe: Recipe, stems: Iterable[str]) -> list[Treatment]:
-    return [t for stem in stems if (t := _TREATMENTS[stem].suited(recipe)) is not None]
+    found = [t for stem in stems if (t := _TREATMENTS[stem].suited(recipe)) is not None]
+    return [t for t in found if t.apply(recipe) != recipe]  # a Keras model may have no place for it

@@ -1,0 +1,232 @@
+"""`KerasRecipe`: a Keras model of the user's own as a recipe, which treatments change like any other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from typing import Any, Self, final
+
+import keras
+import numpy as np
+
+from goodfit.errors import ModelError, UsageError
+from goodfit.models import initial, objective, rates, surgery
+from goodfit.models.canonical import canonical, text
+from goodfit.models.recipe import Recipe
+from goodfit.models.source import Source, load_model
+from goodfit.models.surgery import Shape
+from goodfit.models.walk import graph_layers, is_graph
+
+_MODELS: dict[str, Source] = {}
+"""The models that recipes were made of, by fingerprint."""
+_SHAPE = ("units", "dropout", "l1", "l2", "batch_normalization")
+_FIXED = ("model", "name", "source", "layers", "loss", "activation", "optimizer")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a recipe is built to: a model, not compiled, and how to train it."""
+
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    loss: Any
+    metrics: tuple[keras.metrics.Metric, ...]
+
+
+@final
+@dataclass(frozen=True)
+class KerasRecipe(Recipe):
+    """A Keras model and its training. `units`, `dropout`, `l1`, `l2` are its highest; see `surgery.changed`.
+
+    Attributes:
+        units: Units or filters of the widest hidden layer, the others keep their proportion; `()` where it has none.
+        optimizer: Class name of its optimizer.
+        learning_rate: Its learning rate, or the highest of its schedule.
+        model: Fingerprint of the model and of how it was compiled.
+        name: What it is called.
+        source: Where it can be loaded from again; empty where it came as an object.
+        layers: Its layers, for people.
+        loss: Name of its loss.
+        class_weight: Weight of each class in the training loss; None weighs all alike.
+    """
+
+    batch_size: int = 32
+    model: str = ""
+    name: str = ""
+    source: str = ""
+    layers: tuple[str, ...] = ()
+    loss: str = ""
+    class_weight: tuple[float, ...] | None = None
+
+    def allowed_optimizers(self) -> tuple[str, ...]:
+        """Whatever the model came with."""
+        return (self.optimizer,)
+
+    def but(self, **changes: Any) -> Self:
+        """This recipe with some fields changed; a change that the model cannot have is left out.
+
+        Raises:
+            UsageError: A field is unknown, or stands in the model's own code.
+        """
+        for name in set(changes) & set(_FIXED):
+            if changes[name] != getattr(self, name):
+                raise UsageError(f"recipe: {name} of a Keras model is changed where the model is made")
+        if not self._smooths:
+            changes.pop("label_smoothing", None)
+        if not rates.can_change(self.original.settings.optimizer):
+            changes.pop("learning_rate", None)
+        changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+        new = super().but(**changes)
+        if any(getattr(new, k) != getattr(self, k) for k in _SHAPE):
+            try:
+                new._shaped()
+            except ModelError:
+                return replace(new, **{k: getattr(self, k) for k in _SHAPE})
+        return new
+
+    @classmethod
+    def of(cls, source: Source, **changes: Any) -> KerasRecipe:
+        """The recipe of a model as it was loaded, with some fields changed.
+
+        Raises:
+            ModelError: Its loss or its output is none for classes.
+        """
+        model, settings = source.model, source.settings
+        config = settings.optimizer.get_config()
+        shape = surgery.of(model)
+        units = int(model.output_shape[-1])
+        loss, smoothing = objective.prepared(settings.loss, units)
+        given = source.class_weight
+        weights = None if given is None else tuple(float(given.get(i, 1.0)) for i in range(max(units, 2)))
+        hidden = [getattr(x, "activation", None) for x in graph_layers(model)] if is_graph(model) else []
+        recipe = cls(
+            units=() if shape.width is None else (shape.width,),
+            activation=next((getattr(a, "__name__", "") for a in hidden if a is not None), ""),
+            l1=shape.l1,
+            l2=shape.l2,
+            dropout=shape.dropout,
+            batch_normalization=shape.batch_normalization,
+            optimizer=type(settings.optimizer).__name__,
+            learning_rate=rates.highest(settings.optimizer),
+            weight_decay=float(config.get("weight_decay") or 0.0),
+            label_smoothing=smoothing,
+            model=_fingerprint(source),
+            name=source.name,
+            source=source.where,
+            layers=tuple(_told(x) for x in model.layers if not isinstance(x, keras.layers.InputLayer)),
+            loss=str(getattr(loss, "name", type(loss).__name__)),
+            class_weight=weights,
+        )
+        _MODELS.setdefault(recipe.model, source)
+        given_too = {"batch_size": source.batch_size, "epochs": source.epochs}
+        return recipe.but(**{k: v for k, v in given_too.items() if v is not None}).but(**changes)
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> KerasRecipe:
+        """Back from `to_dict`.
+
+        Raises:
+            ModelError: The model is not at hand, or is not the same any more.
+        """
+        if d["model"] not in _MODELS and d.get("source"):
+            cls.of(load_model(d["source"]))
+        if d["model"] not in _MODELS:
+            raise ModelError(
+                f"the model {d.get('name', '')!r} is not the one that this recipe was made of",
+                fix="Give goodfit the model as it was then.",
+            )
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in d.items() if k in known}
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def weights(self, inputs: int, outputs: int) -> int:
+        """Weights of the model."""
+        return int(sum(np.prod(v.shape) for v in self._shaped().weights))
+
+    @property
+    def original(self) -> Source:
+        """The model that this recipe was made of."""
+        return _MODELS[self.model]
+
+    def build(self, features: Any = None, *, dropout_layers: bool = False) -> Parts:
+        """The model, not compiled, and how to train it.
+
+        Args:
+            features: Columns of the data, or the shape of a row, to be checked; None checks nothing.
+            dropout_layers: Whether to have dropout layers even at a rate of 0.
+
+        Raises:
+            ModelError: The model's input does not fit the data.
+        """
+        settings = self.original.settings
+        model = self._shaped(dropout_layers=dropout_layers)
+        if features is not None:
+            _check_input(model, features)
+        optimizer = rates.changed(settings.optimizer, self.learning_rate, self.weight_decay)
+        loss, _ = objective.prepared(settings.loss, int(model.output_shape[-1]))
+        if self.label_smoothing:
+            loss = type(loss).from_config({**loss.get_config(), "label_smoothing": self.label_smoothing})
+        return Parts(model, optimizer, loss, settings.metrics)
+
+    @property
+    def _smooths(self) -> bool:
+        units = int(self.original.model.output_shape[-1])
+        return objective.smooths(objective.prepared(self.original.settings.loss, units)[0])
+
+    def _shaped(self, *, dropout_layers: bool = False) -> keras.Model:
+        width = self.units[0] if self.units else None
+        shape = Shape(width, self.dropout, self.l1, self.l2, self.batch_normalization)
+        return _built(self.model, shape, dropout_layers)
+
+
+@lru_cache(maxsize=16)
+def _built(fingerprint: str, shape: Shape, dropout_layers: bool) -> keras.Model:
+    """A model in some shape."""
+    model = _MODELS[fingerprint].model
+    try:
+        return surgery.changed(model, shape, dropout_layers=dropout_layers)
+    except ModelError:
+        if not dropout_layers:
+            raise
+        return surgery.changed(model, shape)
+
+
+def _fingerprint(source: Source) -> str:
+    """Equal for equal models that were compiled alike; weights count where no run makes them anew."""
+    model, settings = source.model, source.settings
+    optimizer = {k: v for k, v in settings.optimizer.get_config().items() if k != "name"}
+    loss, smoothing = objective.prepared(settings.loss, int(model.output_shape[-1]))
+    made = {k: v for k, v in objective.settings(loss).items() if k != "name"}
+    what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]
+    digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics]]).encode())
+    for kept in initial.kept(model):
+        digest.update(np.ascontiguousarray(kept).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _told(layer: Any) -> str:
+    """A layer in a word or two."""
+    inner = getattr(layer, "layer", layer)
+    width = next((getattr(inner, k) for k in ("units", "filters", "rate", "pool_size") if hasattr(inner, k)), None)
+    own = type(layer).__name__ if inner is layer else f"{type(layer).__name__} {type(inner).__name__}"
+    return own if width is None else f"{own} {width}"
+
+
+def _check_input(model: keras.Model, features: Any) -> None:
+    """Whether rows of this shape go into a model."""
+    shapes = [tuple(t.shape[1:]) for t in keras.tree.flatten(getattr(model, "inputs", None) or [])]
+    given = [(features,)] if isinstance(features, (int, np.integer)) else [tuple(features)]
+    if len(shapes) != 1:
+        return
+    fits = len(shapes[0]) == len(given[0]) and all(a in (None, b) for a, b in zip(shapes[0], given[0], strict=True))
+    if not fits:
+        raise ModelError(
+            "the model's input does not fit the data",
+            expected=f"rows of shape {given[0]}, as the data is encoded",
+            received=f"an input of shape {shapes[0]}",
+        )

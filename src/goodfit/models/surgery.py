@@ -1,0 +1,222 @@
+"""Changes to a Keras model that a treatment may ask for: its widths, dropout, penalties, batch normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from goodfit.errors import ModelError
+from goodfit.models import copies
+from goodfit.models.swap import PENALTIES
+from goodfit.models.walk import flat_layers, graph_layers, is_graph
+
+_L = keras.layers
+_PRODUCTS = tuple(
+    getattr(_L, name)
+    for name in ("Dense", *(f"{kind}{d}D" for kind in ("Conv", "SeparableConv") for d in (1, 2, 3)))
+    if hasattr(_L, name)
+)
+_RECURRENT = (_L.LSTM, _L.GRU, _L.SimpleRNN)
+_DROPOUTS = (
+    _L.Dropout,
+    _L.SpatialDropout1D,
+    _L.SpatialDropout2D,
+    _L.SpatialDropout3D,
+    _L.AlphaDropout,
+    _L.GaussianDropout,
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What treatments look at and change in a model; `of` reads it off, `Shape.changed` gives a model of another shape.
+
+    Attributes:
+        width: Units or filters of its widest hidden layer; None where it has none that can change.
+        dropout: The highest rate of its dropout layers, 0 without any.
+        l1: The highest L1 factor on a hidden kernel.
+        l2: The highest L2 factor on a hidden kernel.
+        batch_normalization: Whether it normalises over batches anywhere.
+    """
+
+    width: int | None
+    dropout: float
+    l1: float
+    l2: float
+    batch_normalization: bool
+
+
+def of(model: keras.Model) -> Shape:
+    """The shape of a model; of one that is no graph of layers, nothing is known."""
+    if not is_graph(model):
+        return Shape(None, 0.0, 0.0, 0.0, False)
+    hidden = _hidden(model)
+    kernels = [k for k in map(_penalty, hidden) if k is not None]
+    return Shape(
+        width=max((getattr(_inner(x), _width(x)) for x in hidden), default=None),
+        dropout=max((float(x.rate) for x in graph_layers(model) if isinstance(x, _DROPOUTS)), default=0.0),
+        l1=max((float(getattr(k, "l1", 0.0)) for k in kernels), default=0.0),
+        l2=max((float(getattr(k, "l2", 0.0)) for k in kernels), default=0.0),
+        batch_normalization=any(isinstance(x, _L.BatchNormalization) for x in graph_layers(model)),
+    )
+
+
+def changed(model: keras.Model, to: Shape, *, dropout_layers: bool = False) -> keras.Model:
+    """A model like this one but of another shape, with its weights where they fit; never compiled.
+
+    Widths keep their proportions, and so do the rates of dropout layers. A model without dropout layers gets one after
+    each hidden dense or recurrent layer, or before its output where there is none. Penalties stand on every hidden
+    kernel. Batch normalisation comes between the product and the activation of every hidden dense or convolution layer.
+
+    Args:
+        model: The model.
+        to: What is wanted; what equals the model's own shape stays as it is.
+        dropout_layers: Whether to put in dropout layers even for a rate of 0.
+
+    Raises:
+        ModelError: It cannot be made: its layers do not fit each other any more, or there is nothing to change.
+    """
+    now = of(model)
+    if to == now and (not dropout_layers or now.dropout or now.width is None):
+        new = copies.copy(model)
+        copies.settle(zip(flat_layers(model), flat_layers(new), strict=True), everything=True)
+        return new
+    try:
+        surgeon = _Surgeon(model, now, to, dropout_layers)
+        with copies.own_objects(model):
+            new = surgeon.rebuilt(model)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ModelError("the model cannot be changed so", received=str(error).strip().splitlines()[0][:160]) from None
+    if new.output_shape != model.output_shape or of(new) != to:
+        raise ModelError("the model cannot be changed so", expected=str(to), received=str(of(new)))
+    copies.settle(surgeon.pairs, everything=True)
+    return new
+
+
+class _Surgeon:
+    """Rebuilds a model layer by layer."""
+
+    def __init__(self, model: keras.Model, now: Shape, to: Shape, dropout_layers: bool):
+        self.hidden = {id(x) for x in _hidden(model)}
+        self.scale = to.width / now.width if to.width and now.width and to.width != now.width else 1.0
+        self.l1 = to.l1 if to.l1 != now.l1 else None
+        self.l2 = to.l2 if to.l2 != now.l2 else None
+        self.normalized = to.batch_normalization and not now.batch_normalization
+        has = any(isinstance(x, _DROPOUTS) for x in graph_layers(model))
+        self.rate = (to.dropout, now.dropout) if has and to.dropout != now.dropout else None
+        self.inserted = None if has or not (to.dropout or dropout_layers) else to.dropout
+        dense = [x for x in _hidden(model) if isinstance(_inner(x), (_L.Dense, *_RECURRENT))]
+        self.dropped_after = {id(x) for x in dense}
+        self.dropped_before = set() if dense else {id(x) for x in _last(model)}
+        self.pairs: list[tuple[Any, Any]] = []
+        self.around: dict[int, tuple[list[Any], list[Any]]] = {}
+
+    def rebuilt(self, model: keras.Model) -> keras.Model:
+        """The model anew, nested ones too."""
+        if isinstance(model, keras.Sequential):
+            stack: list[Any] = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in model.inputs]
+            for layer in model.layers:
+                new = self.layer(layer)
+                before, after = self.around.get(id(new), ([], []))
+                stack += [*before, new, *after]
+            return keras.Sequential(stack, name=model.name)
+
+        def call(layer: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            before, after = self.around.get(id(layer), ([], []))
+            for extra in before:
+                inputs = extra(inputs)
+            out = layer(inputs, *args, **kwargs)
+            for extra in after:
+                out = extra(out)
+            return out
+
+        return copies.copy(model, self.layer, call=call, recursive=False)
+
+    def layer(self, layer: Any) -> Any:
+        """One layer anew; what goes before and after it is noted."""
+        if isinstance(layer, keras.Model):
+            return self.rebuilt(layer)
+        new = self._changed(layer) if isinstance(layer, _L.Layer) else copies.plain(layer)
+        self.pairs.append((layer, new))
+        return new
+
+    def _changed(self, layer: Any) -> Any:
+        hidden = id(layer) in self.hidden
+        config = layer.get_config()
+        inner = config["layer"]["config"] if isinstance(layer, _L.Wrapper) and hidden else config
+        before: list[Any] = []
+        after: list[Any] = []
+        if isinstance(layer, _DROPOUTS) and self.rate is not None:
+            rate, highest = self.rate
+            config["rate"] = float(f"{layer.rate * rate / highest:.12g}") if highest else rate
+        if hidden:
+            key = _width(layer)
+            inner[key] = max(1, round(inner[key] * self.scale))
+            if self.l1 is not None or self.l2 is not None:
+                own = _penalty(layer)
+                l1 = getattr(own, "l1", 0.0) if self.l1 is None else self.l1
+                l2 = getattr(own, "l2", 0.0) if self.l2 is None else self.l2
+                for name in [k for k in inner if k.endswith(_KERNELS)]:
+                    inner[name] = keras.regularizers.serialize(keras.regularizers.L1L2(float(l1), float(l2)))
+            if self.normalized and isinstance(layer, _PRODUCTS):
+                after.append(_L.BatchNormalization(axis=_channels(layer), name=f"{layer.name}_normalization"))
+                if getattr(layer.activation, "__name__", "") != "linear":
+                    after.append(_L.Activation(layer.activation, name=f"{layer.name}_activation"))
+                config.update(activation="linear", use_bias=False)
+        if self.inserted is not None and id(layer) in self.dropped_after:
+            after.append(_L.Dropout(self.inserted, name=f"{layer.name}_dropout"))
+        if self.inserted is not None and id(layer) in self.dropped_before:
+            before.append(_L.Dropout(self.inserted, name=f"{layer.name}_dropout"))
+        new = copies.plain(layer, config)
+        if before or after:
+            self.around[id(new)] = (before, after)
+        return new
+
+
+_KERNELS = ("kernel_regularizer", "pointwise_regularizer", "depthwise_regularizer")
+
+
+def _inner(layer: Any) -> Any:
+    """What a wrapper wraps."""
+    return layer.layer if isinstance(layer, _L.Wrapper) and hasattr(layer, "layer") else layer
+
+
+def _width(layer: Any) -> str:
+    """The name of a layer's width; empty where it has none."""
+    inner = _inner(layer)
+    if not isinstance(inner, (*_PRODUCTS, *_RECURRENT)):
+        return ""
+    return "units" if hasattr(inner, "units") else "filters"
+
+
+def _hidden(model: keras.Model) -> list[Any]:
+    """The layers of a width of their own, frozen ones and those that make the output left out."""
+    last = {id(layer) for layer in _last(model)}
+    return [x for x in graph_layers(model) if _width(x) and x.trainable and id(x) not in last]
+
+
+def _last(model: keras.Model) -> list[Any]:
+    """The layers whose width is that of the model's output."""
+
+    def back(tensor: Any) -> list[Any]:
+        operation, node, _ = tensor._keras_history
+        if isinstance(operation, keras.Model):
+            return [x for t in operation.outputs for x in back(t)]
+        if _width(operation) or isinstance(operation, _L.InputLayer):
+            return [operation]
+        return [x for t in operation._inbound_nodes[node].input_tensors for x in back(t)]
+
+    return [x for t in model.outputs for x in back(t) if _width(x)]
+
+
+def _penalty(layer: Any) -> Any | None:
+    """The L1 or L2 penalty on a layer's kernel."""
+    inner = _inner(layer)
+    own = getattr(inner, "kernel_regularizer", None) or getattr(inner, "pointwise_regularizer", None)
+    return own if isinstance(own, PENALTIES) else None
+
+
+def _channels(layer: Any) -> int:
+    return 1 if getattr(layer, "data_format", "") == "channels_first" else -1

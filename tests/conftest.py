@@ -2,10 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
+from goodfit.settings import prefer_jax
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # Tests compile a lot and run little: let XLA not try hard.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+prefer_jax()
 
 
 @pytest.fixture(autouse=True, scope="session")

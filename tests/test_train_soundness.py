@@ -20,23 +20,15 @@ def test_sums_come_out_right():
     assert soundness.worst_error() < 1e-4
 
 
-def test_a_user_who_turned_the_fusion_on_is_told():
-    """With the flag set otherwise nothing is overruled; where that jaxlib sums wrongly, training is refused."""
+def test_it_does_not_matter_who_used_jax_first():
+    """A notebook that has built and run Keras models before it imports goodfit: XLA has read its flags long ago."""
     code = (
+        "import os; os.environ['KERAS_BACKEND'] = 'jax'; os.environ.pop('XLA_FLAGS', None)\n"
+        "import keras; keras.ops.ones(3).sum()\n"
         "from goodfit.train import soundness\n"
-        "from goodfit.errors import ModelError\n"
-        "wrong = soundness.worst_error() > 1e-3\n"
-        "try: soundness.require_right_sums()\n"
-        "except ModelError as error: assert wrong and 'adds up wrongly' in str(error)\n"
-        "else: assert not wrong\n"
+        "assert soundness.worst_error() < 1e-4\n"
     )
-    kind = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
-    env = {**os.environ, "XLA_FLAGS": f"--xla_cpu_experimental_ynn_fusion_type={kind}"}
-    import jaxlib
-
-    if not jaxlib.__version__.startswith("0.10."):
-        pytest.skip("this jaxlib may not know the flag, and XLA ends a process at a flag it does not know")
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -47,21 +47,25 @@ def native_wanted() -> bool:
     return value == "1"
 
 
-YNN_OFF = "--xla_cpu_experimental_ynn_fusion_type="
-"""Turns a fusion of jaxlib 0.10's XLA off that sums wrongly on CPUs: see `goodfit.train.soundness`."""
+YNN = "xla_cpu_experimental_ynn_fusion_type"
+"""XLA's name of a fusion that sums wrongly on CPUs in jaxlib 0.10: see `goodfit.train.soundness`."""
 
 
 def prefer_jax() -> None:
     """Make Keras choose JAX, where nobody has chosen another backend; call it before the first `import keras`.
 
-    On jaxlib 0.10 it also turns off a fusion that gives wrong sums. Other versions may not know that flag, and XLA
-    ends the process at a flag it does not know.
+    Where jaxlib has a fusion that gives wrong sums it also turns that off, as long as XLA has not read its flags yet.
     """
     if "keras" not in sys.modules and not os.environ.get("KERAS_BACKEND"):
         os.environ["KERAS_BACKEND"] = "jax"
     flags = os.environ.get("XLA_FLAGS", "")
-    if version("jaxlib").startswith("0.10.") and "ynn_fusion_type" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {YNN_OFF}".strip()
+    if has_ynn() and YNN not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{YNN}=".strip()
+
+
+def has_ynn() -> bool:
+    """Whether jaxlib has that fusion; XLA ends the process at a flag it does not know."""
+    return version("jaxlib").startswith("0.10.")
 
 
 def require_jax() -> None:

@@ -18,6 +18,7 @@ from goodfit.train import kernels
 from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import TRAIN, VALIDATION
 from goodfit.train.metrics import Metrics
+from goodfit.train.soundness import compiler_options
 
 Array = np.ndarray
 State = dict[str, Any]
@@ -49,9 +50,9 @@ class Program:
         self.averages = [place[id(v)] for v in averages]
         copied = self.optimizer._momentums if type(self.optimizer).__name__ == "ScheduleFreeAdamW" else []
         self.copied = [place[id(v)] for v in copied]  # slots that start as the weights
-        self.epoch = jax.jit(self._epoch, donate_argnums=0)
-        self.evaluate = jax.jit(self._evaluate)
-        self.keep = jax.jit(_keep, donate_argnums=0)
+        self.epoch = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
+        self.evaluate = jax.jit(self._evaluate, compiler_options=compiler_options())
+        self.keep = jax.jit(_keep, donate_argnums=0, compiler_options=compiler_options())
 
     # -- state ---------------------------------------------------------------------------------------------------
 

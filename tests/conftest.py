@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from goodfit.settings import prefer_jax
 
 os.environ.setdefault("KERAS_BACKEND", "jax")

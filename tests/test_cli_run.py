@@ -70,7 +70,7 @@ def test_a_script_ends_as_under_python(tmp_path, name):
     alone, watched = python("s.py", cwd=tmp_path), python(*GOODFIT, "s.py", cwd=tmp_path)
     told = "goodfit: the script called no fit of Keras 3; nothing was watched.\n"
     assert watched[:2] == alone[:2]
-    assert watched[2].replace(told, "") == alone[2]
+    assert watched[2].removesuffix(told) == alone[2]
 
 
 def test_a_script_that_is_not_there_is_one_line(tmp_path):

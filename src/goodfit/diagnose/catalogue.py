@@ -124,25 +124,32 @@ ENTRIES = (
         "dying_relu",
         "internals",
         "Units that are zero on every row: they get no gradient and never come back.",
-        "Share of units of a layer that are zero on all rows of a probe batch.",
+        "Share of units of a layer that are zero on all rows of a probe batch, and since which epoch.",
         "A lower learning rate, He initialisation, leaky ReLU, inputs of a common scale.",
-        "Fewer than 70 % of a layer's units are dead, or the layer is the output.",
+        "Fewer than 70 % of a layer's units are dead, or the layer is the output. It is `info` where the loss comes "
+        "down all the same.",
     ),
     Entry(
         "vanishing_gradient",
         "internals",
         "The first layers hardly get any gradient.",
-        "Norm of the first layer's gradient against the last layer's, and by itself.",
+        "Norm of the first layer's gradient against the last layer's, and by itself, on a probe batch; or the share "
+        "of a layer's outputs at the flat ends of its sigmoid or tanh.",
         "ReLU in place of sigmoid or tanh, batch normalisation, residual connections, He initialisation.",
-        "Training has converged: then all gradients are small.",
+        "A gradient above a thousandth of the last layer's, or above 1e-4. It is `info` where the loss comes down all"
+        " the same.",
     ),
     Entry(
         "exploding_gradient",
         "internals",
-        "Gradients grow from layer to layer, or are not finite.",
-        "Norm of the first layer's gradient against the last layer's; non-finite entries.",
-        "Gradient clipping, a lower learning rate, batch normalisation, inputs of a common scale.",
-        "The loss comes down all the same.",
+        "Gradients grow from layer to layer, or are not finite; before training: the untrained network's loss is far "
+        "above that of answering by chance.",
+        "Norm of the first layer's gradient against the last layer's; non-finite entries; the loss of the first batch"
+        " against ln(classes).",
+        "Gradient clipping, a lower learning rate, batch normalisation, inputs of a common scale, Keras's default "
+        "initialiser.",
+        "The loss comes down all the same. A first loss under three times ln(classes) is not told, under five times "
+        "it is `info`.",
     ),
     Entry(
         "wrong_loss",
@@ -151,16 +158,17 @@ ENTRIES = (
         "Loss, last activation, units of the output, number and coding of the classes.",
         "`binary_crossentropy` with one sigmoid unit; `sparse_categorical_crossentropy` with integers and softmax; "
         "`categorical_crossentropy` with one-hot rows.",
-        "The loss is a function of one's own: it is not judged.",
+        "The loss is a function of one's own, or the model has several outputs: they are not judged. More units than "
+        "classes are `info`.",
     ),
     Entry(
         "wrong_activation",
         "model",
-        "The output's activation does not fit the loss: a softmax over one unit is always 1, ReLU cannot give "
-        "probabilities.",
-        "Last activation, units of the output, loss.",
-        "Sigmoid for one unit, softmax for several, none with `from_logits=True`.",
-        "The loss is a function of one's own.",
+        "The output's activation does not fit the loss or the targets: a softmax over one unit is always 1, ReLU "
+        "cannot give probabilities, sigmoid cannot reach 20.",
+        "Last activation, units of the output, loss, range of the targets.",
+        "Sigmoid for one unit, softmax for several, none with `from_logits=True` and none for numbers of any size.",
+        "The loss or the activation is a function of one's own.",
     ),
     Entry(
         "double_softmax",
@@ -174,42 +182,50 @@ ENTRIES = (
         "unscaled_input",
         "data",
         "Columns of very different or very large scale go into the network as they are.",
-        "Mean and standard deviation of the columns.",
+        "Root mean square of the columns; for raw tables the standard deviations, and columns that never change.",
         "Scale them (`keras.layers.Normalization`, fitted on training rows), or batch normalisation at the input.",
-        "The first layer normalises, or the inputs are counts of words.",
+        "The first layer scales, normalises or looks up; no column's root mean square is above 30. For raw tables, "
+        "which are usually scaled on their way, it is `info`.",
     ),
     Entry(
         "constant_initializer",
         "model",
-        "All units of a layer begin equal and so stay equal: the layer has the power of one unit.",
-        "Layers whose kernel has one value only, or equal columns.",
+        "All units of a layer begin equal and so stay equal, or part only slowly: the layer has the power of one unit.",
+        "Hidden layers whose units all have the same weights.",
         "Keras's default initialiser (`glorot_uniform`), or `he_normal` before ReLU.",
-        "The layer has one unit.",
+        "The layer has one unit, is the output, or ends a branch that is added to another (zeros there are meant).",
     ),
     Entry(
         "no_nonlinearity",
         "model",
-        "Dense layers follow each other with no activation between them: together they are one linear layer.",
+        "Layers with kernels follow each other with nothing between them that bends: together they are one linear "
+        "layer. Also a bias right before batch normalisation, which takes it away again.",
         "The layers and their activations.",
-        "`activation='relu'` on the hidden layers.",
-        "There is one dense layer only.",
+        "`activation='relu'` on the hidden layers; `use_bias=False` before batch normalisation.",
+        "There is one such layer only. One linear pair in a network that bends elsewhere is `info`, and so is the "
+        "bias; a narrow linear layer before a wide one is a factorisation and not told.",
     ),
     Entry(
         "unshuffled_split",
         "data",
         "The rows are sorted and the validation rows are the last ones: classes are missing on one side. Keras's "
         "`validation_split` takes the last rows, unshuffled.",
-        "Shares of the classes in training and validation rows.",
+        "Shares of the classes on both sides (where nothing is split yet, in the last fifth of the rows against those"
+        " before), how far they are apart and how many standard deviations that is.",
         "Shuffle before splitting, or split by class (`stratify`).",
-        "The shares differ by no more than chance would have it.",
+        "The shares differ by no more than chance would have it, or by less than a tenth of the rows with no class "
+        "missing.",
     ),
     Entry(
         "duplicate_rows",
         "data",
-        "The same row stands in training and in validation or test rows: the score on it is memory.",
-        "How many rows stand on two sides, and how many repeat within one.",
+        "The same row, or nearly the same text, stands more than once; where it stands in training and in validation "
+        "or test rows, the score on it is memory.",
+        "How many rows of a side stand in the training rows too, exactly or nearly (70 % of a text's word triples); "
+        "without a split how many repeat.",
         "Remove them, or keep equal rows on one side.",
-        "Rows repeat within the training rows only, and few do.",
+        "It is `info` under 1 % of the scored rows, and under 5 % of the rows where nothing is split yet; in `Doctor`"
+        " also for rows of zeros and ones, which may be equal by their encoding.",
     ),
     Entry(
         "conflicting_labels",
@@ -217,15 +233,17 @@ ENTRIES = (
         "Equal rows carry different labels: no network can get both right.",
         "How many rows, and the highest accuracy that they allow.",
         "Look at them; correct or remove them.",
-        "There are none.",
+        "There are none. It is `info` where they cost less than a point of accuracy.",
     ),
     Entry(
         "target_leak",
         "data",
         "One column gives the target away, or names the row.",
-        "Accuracy from that column alone on rows it was not fitted on.",
+        "Agreement of its values with the classes, one to one; or the share of the errors of always answering the "
+        "commonest class that it alone takes away, on rows it was not fitted on, against the next column.",
         "Leave the column out, unless it will be known when predictions are made.",
-        "The column is no better than others.",
+        "A second column can do nearly the same (the task is easy), or there are under 100 rows. A column of words "
+        "that names the row is `info`.",
     ),
     Entry(
         "class_imbalance",
@@ -233,15 +251,17 @@ ENTRIES = (
         "Some classes are so rare or one so common that accuracy says little.",
         "Rows of the rarest and the commonest class; accuracy of always answering the commonest.",
         "Look at accuracy by class or macro-F1; class weights; more rows of the rare classes.",
-        "The commonest class has less than 80 % of two classes.",
+        "The commonest class has less than 80 % of the rows and every class ten or more. It is `info` under 95 %.",
     ),
     Entry(
         "tiny_validation",
         "data",
         "The validation rows are too few to see the difference that is looked for.",
-        "Half-width of the accuracy's 95 % interval, and the rows that would halve it.",
+        "Half-width of the accuracy's 95 % interval, and the rows on which a paired test would see the difference "
+        "(McNemar, 80 % power, networks that disagree on a tenth of the rows).",
         "More validation rows, repeated hold-out, cross-validation.",
-        "The interval is narrower than the difference looked for.",
+        "There are as many rows. It is `info` where no difference was named and the interval is narrower than five "
+        "points to each side.",
     ),
     Entry(
         "last_weights_kept",

@@ -114,7 +114,7 @@ MODELS = {f.__name__: f for f in (images, words, attention, two_inputs, penaltie
 def member(lane: int) -> np.ndarray:
     """Roles of the rows: the own rows stand at the same places of each batch of the first epoch."""
     roles = np.zeros(USED + WILD, np.uint8)
-    order = Stream(np.arange(USED, dtype=np.int32), BATCH, 0).epoch(1)
+    order = Stream(np.arange(USED), np.arange(USED), BATCH, 0).epoch(1)
     place = np.arange(BATCH)
     roles[order] = np.where((place + 5 * lane) % BATCH < OWN, TRAIN, VALIDATION)
     return roles
@@ -188,7 +188,7 @@ def test_a_model_holds_the_laws_of_the_lanes(name, tmp_path, monkeypatch):
     programs: dict = {}
 
     def train(lanes, **kwargs):
-        engine = Engine(x, y, sample_weight=weights, memory=room, **kwargs)
+        engine = Engine(x, y, sample_weight=weights, rows=np.arange(USED), memory=room, **kwargs)
         engine.programs = programs
         return engine.train(lanes, keep=lambda lane: True)
 
@@ -202,7 +202,7 @@ def test_a_model_holds_the_laws_of_the_lanes(name, tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         train(lanes[:2], checkpoint=checkpoint, stop=Once())
     epochs = []
-    engine = Engine(x, y, sample_weight=weights, memory=room, checkpoint=checkpoint)
+    engine = Engine(x, y, sample_weight=weights, rows=np.arange(USED), memory=room, checkpoint=checkpoint)
     engine.programs = programs
     again = engine.train(lanes[:2], keep=lambda lane: True, on_epoch=lambda p: epochs.append(p.epoch))
     assert epochs == [2]
@@ -216,7 +216,7 @@ def test_a_model_holds_the_laws_of_the_lanes(name, tmp_path, monkeypatch):
     assert distance(start, initial.weights(short, 2)) > 0.01
     model = lane_form.to_stock(short, start)
     drawn_by_the_lane(monkeypatch, model, lane)
-    for rows in Stream(np.arange(USED, dtype=np.int32), BATCH, 0).epoch(1):
+    for rows in Stream(np.arange(USED), np.arange(USED), BATCH, 0).epoch(1):
         own = rows[lane.member[rows] == TRAIN]
         weight = np.ones(OWN) if weights is None else weights[own] * np.asarray(how["class_weight"])[y[own]]
         inputs = rows_of(x, own)

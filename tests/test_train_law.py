@@ -81,7 +81,8 @@ def test_a_lane_equals_the_model_trained_alone(name, sparse, classes, data):
     y = y % classes
     recipe = RECIPES[name]
     lanes = lanes_of(recipe, classes, seeds=(1, 2))
-    runs = Engine(x if sparse else x.toarray(), y).train(lanes, keep=lambda lane: True)
+    engine = Engine(x if sparse else x.toarray(), y, rows=np.arange(ROWS))
+    runs = engine.train(lanes, keep=lambda lane: True)
     dense = x.toarray()
     for lane, run in zip(lanes, runs, strict=True):
         model = alone(lane, dense, y, recipe.epochs)
@@ -143,7 +144,7 @@ PROGRAMS: dict = {}  # compiled once for all tests: what is trained on is an arg
 
 
 def trained(lanes, x, y, **kwargs) -> list[Trained]:
-    engine = Engine(x, y, **kwargs)
+    engine = Engine(x, y, **{"rows": np.arange(ROWS), **kwargs})
     engine.programs = PROGRAMS.setdefault(hasattr(x, "tocsr"), {})
     return engine.train(lanes, keep=lambda lane: True)
 
@@ -187,6 +188,21 @@ def test_rows_that_no_lane_uses_change_nothing(data):
     assert all(same(a, b) for a, b in zip(trained(lanes, x, y), there, strict=True))
 
 
+def test_rows_that_no_lane_trains_on_take_no_part_in_a_step(data):
+    x, y = data
+    recipe = RECIPES["two layers, rmsprop"]
+    net, fixed = network.from_recipe(recipe, FEATURES, 3), member(1)
+    lanes = [Lane("v", seed, net, fixed) for seed in (1, 2)]
+    stream = chunks.Stream.of(lanes, 0)
+    assert np.array_equal(stream.rows, np.flatnonzero(fixed == TRAIN))
+    assert stream.batch == recipe.batch_size
+    own = np.flatnonzero(fixed == TRAIN)
+    alone = [Lane("v", seed, net, np.full(len(own), TRAIN, np.uint8)) for seed in (1, 2)]
+    there, here = trained(lanes, x, y, rows=None), trained(alone, x[own], y[own], rows=None)
+    assert all(distance(a.weights, b.weights) < 2e-5 for a, b in zip(there, here, strict=True))
+    assert all(np.isfinite(run.curves["val_loss"]).all() for run in there)
+
+
 def test_validation_rows_do_not_leak_through_batch_normalisation(data):
     x, y = data
     (lane,) = lanes_of(DROPPED, 3, seeds=(1,))
@@ -207,7 +223,7 @@ def test_variants_that_differ_in_numbers_share_one_program(data):
         base.but(label_smoothing=0.2),
     ]
     lanes = [lane for i, r in enumerate(recipes) for lane in lanes_of(r, 3, variant=str(i), dropout_layers=True)]
-    engine = Engine(x, y)
+    engine = Engine(x, y, rows=np.arange(ROWS))
     runs = engine.train(lanes, keep=lambda lane: True)
     (program,) = engine.programs.values()
     assert program.epoch._cache_size() == 1
@@ -275,7 +291,7 @@ def test_training_that_was_stopped_goes_on_to_the_same_numbers(after, data, tmp_
     with pytest.raises(Stopped):
         trained(lanes, x, y, checkpoint=checkpoint, stop=StopAfter(after))
     seen = []
-    engine = Engine(x, y, checkpoint=checkpoint)
+    engine = Engine(x, y, rows=np.arange(ROWS), checkpoint=checkpoint)
     engine.programs = PROGRAMS[True]
     runs = engine.train(lanes, keep=lambda lane: True, on_epoch=lambda p: seen.append(p.epoch))
     assert seen[0] == after + 1

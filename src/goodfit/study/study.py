@@ -273,7 +273,9 @@ class Study:
         """The lanes engine on the development rows."""
         memory = self.options.memory or self.decide("memory", lambda: free_memory() // 2)
         checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
-        return Engine(self.x, self.labels, memory=memory, checkpoint=checkpoint, stop=self.stop)
+        searched = np.any([self.member(seed) == TRAIN for seed in range(self.options.seeds)], axis=0)
+        rows = np.flatnonzero(searched)  # whichever seeds come first, all see the same batches
+        return Engine(self.x, self.labels, rows=rows, memory=memory, checkpoint=checkpoint, stop=self.stop)
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:

@@ -24,27 +24,34 @@ class Stream:
     """One stream of batches for all lanes of a structure.
 
     Attributes:
-        rows: The rows that any of them uses, int32.
+        rows: The rows of its batches, int32: those that any of them trains on.
+        used: The rows that are evaluated, int32: those that any of them trains or validates on.
         batch: Rows of a batch, so many that a lane has about its batch size of its own among them.
         seed: Fixes the order of rows.
     """
 
     rows: Array
+    used: Array
     batch: int
     seed: int
 
     @classmethod
-    def of(cls, lanes: Sequence[Lane], seed: int) -> Stream:
-        """The stream of all lanes of a structure, however they are chunked."""
-        used, own, counts = np.zeros(len(lanes[0].member), bool), {}, []
+    def of(cls, lanes: Sequence[Lane], seed: int, rows: Array | None = None) -> Stream:
+        """The stream of all lanes of a structure, however they are chunked; `rows` are in it in any case."""
+        size = len(lanes[0].member)
+        trained, used, own, counts = np.zeros(size, bool), np.zeros(size, bool), {}, []
+        if rows is not None:
+            trained[rows] = True
         for lane in lanes:
             if id(lane.member) not in own:
+                mine = lane.member == TRAIN
+                trained |= mine
                 used |= lane.member > 0
-                own[id(lane.member)] = int((lane.member == TRAIN).sum())
+                own[id(lane.member)] = int(mine.sum())
             counts.append(own[id(lane.member)])
-        rows = np.flatnonzero(used).astype(np.int32)
-        share = float(np.mean(counts)) / max(len(rows), 1)
-        return cls(rows, max(1, round(lanes[0].network.batch_size / max(share, 1e-9))), seed)
+        share = float(np.mean(counts)) / max(int(trained.sum()), 1)
+        batch = max(1, round(lanes[0].network.batch_size / max(share, 1e-9)))
+        return cls(np.flatnonzero(trained).astype(np.int32), np.flatnonzero(used).astype(np.int32), batch, seed)
 
     def epoch(self, epoch: int) -> Array:
         """The batches of an epoch, counted from 1, int32 `(steps, batch)`, -1 where the last is not full."""
@@ -87,7 +94,7 @@ class Chunk:
             sample_weight,
         )
         self.state = program.start([initial.weights(lane.network, lane.seed) for lane in full], self.constants)
-        self.blocks = padded(stream.rows, plan.evaluation_rows(lanes[0].network, size))
+        self.blocks = padded(stream.used, plan.evaluation_rows(lanes[0].network, size))
         self.limits = np.asarray([lane.network.epochs for lane in full])
         self.patience = np.asarray([lane.network.patience or 0 for lane in full])
         self.stops = (self.patience > 0) & (member == VALIDATION).any(1)

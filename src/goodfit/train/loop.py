@@ -36,6 +36,8 @@ class Engine:
         x: Encoded rows: `scipy.sparse` array, float array `(rows, ...)`, or a tuple of arrays.
         y: Class indices `(rows,)`.
         sample_weight: A weight of each row in training, `(rows,)`, if any.
+        rows: Rows that the stream of batches holds in any case, beside those that some lane of a call trains on: lanes
+            of several calls then see the same batches.
         order_seed: Fixes the stream's row order.
         memory: Bytes that lanes may take at once; by default a share of what is free.
         checkpoint: Where a half-trained chunk is kept, if anywhere.
@@ -52,6 +54,7 @@ class Engine:
         y: Array,
         *,
         sample_weight: Array | None = None,
+        rows: Array | None = None,
         order_seed: int = 0,
         memory: int | None = None,
         checkpoint: Checkpoint | None = None,
@@ -61,7 +64,7 @@ class Engine:
         self.x = SparseRows.from_scipy(x) if hasattr(x, "tocsr") else jax.tree.map(jnp.asarray, x)
         self.y = jnp.asarray(y, jnp.int32)
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)
-        self.order_seed, self.checkpoint, self.stop = order_seed, checkpoint, stop
+        self.rows, self.order_seed, self.checkpoint, self.stop = rows, order_seed, checkpoint, stop
         self.memory = plan.free_memory() // 2 if memory is None else memory
         self.programs: dict[str, Program | Single] = {}
         self.notes: dict[str, str] = {}
@@ -98,7 +101,7 @@ class Engine:
             groups.setdefault(lane.network.structure, []).append(i)
         sparse = isinstance(self.x, SparseRows)
         chunks = []
-        streams = {s: Stream.of([lanes[i] for i in indices], self.order_seed) for s, indices in groups.items()}
+        streams = {s: Stream.of([lanes[i] for i in at], self.order_seed, self.rows) for s, at in groups.items()}
         for structure, indices in groups.items():
             network = lanes[indices[0]].network
             size = plan.lanes_at_once(network, len(indices), len(self.y), sparse, self.memory)

@@ -15,7 +15,6 @@ A training outcome (divergence, overfitting, "undecided") is a value, never one 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -67,6 +66,8 @@ class StudyError(GoodfitError):
 
 def near(name: str, names: Iterable[str], most: int = 3) -> str:
     """The known names nearest to `name`, for a message: `"did you mean 'a' or 'b'?"`, or a short list of all."""
+    import difflib  # only here: it costs start-up time
+
     known = [str(n) for n in names]
     lower = {n.lower(): n for n in known}
     hits = [lower[h] for h in difflib.get_close_matches(str(name).lower(), lower, n=most, cutoff=0.6)]

@@ -120,7 +120,9 @@ class Curve:
         roughness otherwise.
         """
         wide = window(end)
-        size = float(np.nanmean(self.mean[max(0, end - wide + 1) : end + 1]) - self.smooth[start])
+        reached = self.mean[max(0, end - wide + 1) : end + 1]
+        reached = reached[np.isfinite(reached)]
+        size = (float(np.mean(reached)) if len(reached) else self.last) - float(self.smooth[start])
         seeds = between(self.runs[:, start : end + 1]) * float(np.sqrt(2 / len(self.runs)))
         epochs = self.noise * float(np.sqrt(1 / window(start) + 1 / wide))
         # Two seeds leave one degree of freedom for each epoch: there the curve's own wobble may speak too.

@@ -12,6 +12,8 @@ from goodfit.logs.base import Table
 from goodfit.logs.names import EPOCH, STEP, parts_of_a_loss, renamed
 
 Array = np.ndarray
+_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST = float(np.finfo(np.float32).tiny)
 Column = tuple[Array, Array]
 """Values, and whether anything was logged there (a NaN may have been), each of shape `(rows,)`."""
 
@@ -36,6 +38,8 @@ def histories(table: Table, **meta: Any) -> list[History]:
     for a, b in pairwise(edges):
         told = list(notes)
         part = {k: (v[a:b], there[a:b]) for k, (v, there) in curves.items()}
+        if not any(there.any() for _, there in part.values()):
+            continue
         points = _points(part, None if epoch is None else epoch[a:b], told)
         if points:
             name = " ".join(x for x in (table.name, f"run {len(out) + 1}" if back else "") if x)
@@ -46,9 +50,11 @@ def histories(table: Table, **meta: Any) -> list[History]:
 
 
 def _column(cells: list[float | None]) -> Column:
-    """Numbers and presence of one column."""
+    """Numbers and presence of one column; what single precision cannot hold is infinite or 0."""
     there = np.array([c is not None for c in cells], dtype=bool)
-    return np.array([np.nan if c is None else c for c in cells], dtype=np.float64), there
+    values = np.array([np.nan if c is None else c for c in cells], dtype=np.float64)
+    values = np.where(np.abs(values) > _LARGEST, np.copysign(np.inf, values), values)
+    return np.where(np.abs(values) < _SMALLEST, 0.0, values), there
 
 
 def _filled(column: Column) -> Array:

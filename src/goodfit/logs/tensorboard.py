@@ -120,7 +120,7 @@ def _scalar(message: bytes) -> tuple[str, float] | None:
     for field, wire, content in _fields(message):
         if field == 1 and isinstance(content, bytes):
             tag = content.decode("utf-8", errors="replace")
-        elif field == 2 and wire == 5 and isinstance(content, bytes):
+        elif field == 2 and wire == 5 and isinstance(content, bytes) and len(content) == 4:
             number = struct.unpack("<f", content)[0]
         elif field == 8 and isinstance(content, bytes):
             number = _tensor(content)

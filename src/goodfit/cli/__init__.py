@@ -27,7 +27,7 @@ def main() -> None:
 def _run() -> int:
     """Run the command that the arguments name; its exit code."""
     if sys.argv[1:2] == ["diagnose"]:  # Typer's import takes longer than reading and judging a log
-        # OpenBLAS starts its threads when NumPy is imported: a third of all the time this takes, and nothing here uses them.
+        # OpenBLAS starts threads when NumPy is imported: a third of the time this takes, and nothing here uses them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from goodfit.cli.diagnose import run
 

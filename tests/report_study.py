@@ -172,7 +172,7 @@ def build(
         "name": "imdb", "source": "IMDB Dataset.csv", "kind": kind, "target": "sentiment",
         "task": "binary" if classes == 2 else "multiclass", "classes": labels, "rows": 49581,
         "command": 'goodfit fit "IMDB Dataset.csv" --target sentiment --out imdb', "created": "2026-05-04T10:11:12",
-        "version": "0.1.0", "seconds": 83.4, "splits": {"train": 31732, "validation": 7933, "test": 9916},
+        "version": "0.1.0", "seconds": 83.4, "validation": "holdout:0.2", "splits": {"train": 31732, "validation": 7933, "test": 9916},
         "baseline": {"accuracy": 0.502, "linear": 0.884},
         "notes": ["418 rows stood twice; they never stand on two sides of a split.", "1 empty text was left out."],
         "sentences": [

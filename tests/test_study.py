@@ -321,3 +321,29 @@ def test_a_budget_cuts_seeds_and_treatments(tmp_path):
     journal = [json.loads(line) for line in (tmp_path / "out" / "journal.jsonl").read_text().splitlines()]
     runs = [(e["stage"], e["run"]["variant"], e["run"]["seed"]) for e in journal if e["event"] == "run"]
     assert len(runs) == len(set(runs))  # nothing was trained twice
+
+
+@pytest.mark.parametrize("way", ["kfold:3", "fixed:0.3"])
+def test_a_study_validates_as_it_is_asked_to(way, tmp_path):
+    """Folds part the rows and carry the correction for overlap; one split for all seeds carries none, and says so."""
+    out = tmp_path / "out"
+    study = job.fit(table(120), "species", out=out, **{**FIT, "treatments": ["l2 0.01"]}, validation=way)
+    found = study["variants"][1]["comparison"]
+    rows = [study["splits"]["train"], study["splits"]["validation"]]
+    assert study["validation"] == way
+    fold = way.startswith("kfold")
+    assert rows[1] == pytest.approx(sum(rows) / 3 if fold else 0.3 * sum(rows), abs=2)
+    assert (found["split"], found["resampled"]) == (("resampled", rows) if fold else ("fixed", None))
+    assert ("each with its own split" if fold else "all on one split") in found["message"]
+    said = "each seed validates on one of 3 folds" if fold else "all seeds validate on the same 30 %"
+    assert said in " ".join(study["sentences"])
+    again = compared(out, study, "base", None)[0]
+    assert (again.split, again.p) == (found["split"], pytest.approx(found["p"]))
+    assert study["fresh"] is None or study["fresh"]["comparison"]["split"] == found["split"]
+    page = (out / "report.html").read_text()
+    assert ("3 folds" if fold else "share one split") in page
+
+
+def test_a_way_to_validate_that_means_nothing_is_told(tmp_path):
+    with pytest.raises(UsageError, match=r"holdout, kfold:5, fixed"):
+        job.fit(table(), "species", out=tmp_path / "out", **FIT, validation="loo")

@@ -51,15 +51,28 @@ def test_a_holdout_is_that_of_the_splits_and_fixed_never_moves():
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "share"), [("holdout", "holdout", 0.25), ("kfold:10", "kfold", 0.1), ("Fixed", "fixed", 0.25)]
+    ("text", "kind", "share"),
+    [
+        ("holdout", "holdout", 0.2),
+        (0.3, "holdout", 0.3),
+        ("0.3", "holdout", 0.3),
+        ("holdout:0.3", "holdout", 0.3),
+        ("kfold:10", "kfold", 0.1),
+        ("kfold", "kfold", 0.2),
+        ("Fixed", "fixed", 0.2),
+        ("fixed:.25", "fixed", 0.25),
+    ],
 )
 def test_a_way_is_read_from_its_name(text, kind, share):
-    way = Validation.parse(text, 0.25)
+    way = Validation.parse(text)
     assert (way.kind, way.share) == (kind, share)
-    assert Validation.parse(str(way), 0.25) == way
+    assert Validation.parse(str(way)) == way
+    assert way.resampled((80, 20)) == (None if kind == "fixed" else (80, 20))
 
 
-@pytest.mark.parametrize("text", ["folds", "kfold:", "kfold:x", "holdout:3", "kfold:1", ""])
+@pytest.mark.parametrize(
+    "text", ["folds", "kfold:", "kfold:x", "kfold:2.5", "holdout:3", "holdout:", "kfold:1", "1", "0", "nan", 1.5, ""]
+)
 def test_a_name_that_means_nothing_is_told(text):
     with pytest.raises(UsageError):
         Validation.parse(text)

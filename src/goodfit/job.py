@@ -29,7 +29,7 @@ def fit(
     base: dict[str, Any] | None = None,
     epochs: int | None = None,
     treatments: Sequence[str] | None = None,
-    validation: float = 0.2,
+    validation: str | float = 0.2,
     rope: float = 0.01,
     budget: float | None = None,
     memory: int | None = None,
@@ -53,7 +53,7 @@ def fit(
         base: Fields of the base's recipe to change, such as `{"batch_size": 64}`.
         epochs: Epochs of the base.
         treatments: What to try; None takes what the findings call for.
-        validation: Share of the development rows that each seed validates on.
+        validation: Which development rows each seed validates on: `holdout`, `kfold:5`, `fixed`, or a share.
         rope: A difference in accuracy that does not matter.
         budget: Seconds that the study should take at most.
         memory: Bytes for lanes at once.

@@ -40,7 +40,13 @@ def fit(
     treatments: Annotated[
         str | None, typer.Option(help="What to try, such as 'dropout 0.5,l2'; by default what the findings call for.")
     ] = None,
-    validation: Annotated[float, typer.Option(help="Share of the other rows that each seed validates on.")] = 0.2,
+    validation: Annotated[
+        str,
+        typer.Option(
+            help="Rows that each seed validates on: 0.2 (a share, drawn anew for each seed), kfold:5, or fixed (one "
+            "split for all seeds)."
+        ),
+    ] = "0.2",
     rope: Annotated[float, typer.Option(help="A difference in accuracy that does not matter.")] = 0.01,
     words: Annotated[int | None, typer.Option(help="Most words (n-grams) of texts to keep.")] = None,
     ngrams: Annotated[int | None, typer.Option(help="Longest n-grams of texts.")] = None,

@@ -13,6 +13,7 @@ from goodfit.study.comparison import Comparison
 from goodfit.study.folder import JOURNAL, parse
 from goodfit.study.runs import runs_of, score
 from goodfit.train.lane import Trained
+from goodfit.train.membership import Validation
 
 
 def compared(folder: str | Path, study: dict[str, Any], base: str | None, other: str | None) -> list[Comparison]:
@@ -47,12 +48,13 @@ def compared(folder: str | Path, study: dict[str, Any], base: str | None, other:
         v["name"]: np.asarray([_score(Trained.from_dict(runs["search", v["name"], s]["run"]), v) for s in v["seeds"]])
         for v in study["variants"]
     }
+    split = study["splits"]["train"], study["splits"]["validation"]
     found = statistics.compare_all(
         scores.pop(base),
         scores,
         base_name=base,
         metric="validation accuracy",
-        resampled=(study["splits"]["train"], study["splits"]["validation"]),
+        resampled=Validation.parse(study["validation"]).resampled(split),
         rope=study["rope"],
     )
     return [found[name] for name in others]

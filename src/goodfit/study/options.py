@@ -7,6 +7,7 @@ from typing import Any
 
 from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
+from goodfit.train.membership import Validation
 
 SEEDS = 29
 """Paired seeds by default: full power to see that one variant wins three of four (Bouthillier et al. 2021)."""
@@ -24,7 +25,8 @@ class Options:
         base: Fields of that recipe to change.
         epochs: Epochs of the base, in place of the recipe's.
         treatments: Names of the treatments to try; None tries what the findings call for.
-        validation: Share of the development rows that each seed validates on.
+        validation: Which development rows each seed validates on: `holdout` (by default a fifth, another one for each
+            seed), `kfold:5`, `fixed` (the same rows for all seeds), or a hold-out's share.
         rope: A difference in accuracy that does not matter in practice.
         budget: Seconds that the search should take at most; None is no limit.
         encoder: Options of the encoder, by its names.
@@ -36,7 +38,7 @@ class Options:
     base: dict[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     treatments: tuple[str, ...] | None = None
-    validation: float = 0.2
+    validation: str | float = 0.2
     rope: float = 0.01
     budget: float | None = None
     encoder: dict[str, Any] = field(default_factory=dict)
@@ -48,8 +50,7 @@ class Options:
             raise UsageError("bad number of seeds", expected=f"1 to {MOST_SEEDS:,}", received=str(self.seeds))
         if self.epochs is not None and self.epochs < 1:
             raise UsageError("too few epochs", expected="1 or more", received=str(self.epochs))
-        if not 0 < self.validation < 1:
-            raise UsageError("bad validation share", expected="above 0 and below 1", received=str(self.validation))
+        Validation.parse(self.validation)
         if not 0 <= self.rope < 1:
             raise UsageError("bad rope", expected="a difference in accuracy, 0 or more", received=str(self.rope))
         if self.memory is not None and self.memory <= 0:
@@ -65,7 +66,7 @@ class Options:
             "base": self.base,
             "epochs": self.epochs,
             "treatments": list(self.treatments) if self.treatments is not None else None,
-            "validation": self.validation,
+            "validation": str(Validation.parse(self.validation)),
             "rope": self.rope,
             "budget": self.budget,
             "encoder": self.encoder,

@@ -51,6 +51,8 @@ def write(
         "seconds": round(study.clock, 1),
         "notes": list(dataset.notes),
         "splits": {"train": study.split[0], "validation": study.split[1], "test": int(dataset.test.sum())},
+        "validation": str(study.validation),
+        "validated": study.validation.told,
         "baseline": study.baseline,
         "features": study.inputs,
         "rope": study.options.rope,

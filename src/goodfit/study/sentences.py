@@ -60,6 +60,7 @@ def _tried(study: dict[str, Any]) -> list[str]:
     out = [
         f"Tried on the same {seeds} seed{'s' * (seeds != 1)}, each variant at its own best epoch: "
         + ", ".join(f"'{v['name']}'" for v in others)
+        + (f"; {study['validated']}" if study.get("validated") else "")
         + "."
     ]
     for word, lead in (

@@ -13,7 +13,6 @@ import numpy as np
 
 import goodfit
 from goodfit import diagnose, encode, treat
-from goodfit.data import splits
 from goodfit.data.dataset import Dataset
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
@@ -29,6 +28,7 @@ from goodfit.study.runs import runs_of, score
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
 from goodfit.train.loop import Engine
+from goodfit.train.membership import Validation
 from goodfit.train.plan import free_memory
 
 Array = np.ndarray
@@ -116,9 +116,11 @@ class Study:
         self.started = time.perf_counter()
         self.treatments = [treat.get(name) for name in self.options.treatments or ()]
         self.rows = ~dataset.test
-        self.labels = dataset.labels[self.rows]
+        self.labels, self.groups = dataset.labels[self.rows], dataset.groups[self.rows]
+        self.validation = Validation.parse(self.options.validation)
         validation = int((self.member(0) == VALIDATION).sum())
         self.split = (len(self.labels) - validation, validation)
+        self.resampled = self.validation.resampled(self.split)
         if min(self.split) < 2:
             raise UsageError(
                 "too few rows to validate on",
@@ -195,7 +197,11 @@ class Study:
         others = {name: v.scores for name, v in variants.items() if name != "base"}
         if not others:
             return {}
-        options: dict[str, Any] = {"rope": self.options.rope, "metric": "validation accuracy", "resampled": self.split}
+        options: dict[str, Any] = {
+            "rope": self.options.rope,
+            "metric": "validation accuracy",
+            "resampled": self.resampled,
+        }
         return statistics.compare_all(variants["base"].scores, others, **options)
 
     def choose(self, variants: Mapping[str, Variant]) -> selection.Choice:
@@ -204,7 +210,7 @@ class Study:
         return selection.choose(
             {name: v.scores for name, v in variants.items()},
             {name: selection.complexity(v.recipe, self.base, *size) for name, v in variants.items()},
-            resampled=self.split,
+            resampled=self.resampled,
             metric="validation accuracy",
         )
 
@@ -221,7 +227,7 @@ class Study:
         names = (f"base, {self.base.epochs} epochs", f"{label}, {final.epochs} epochs")
         comparison = statistics.compare(
             scores["base"], scores["chosen"], names=names, rope=self.options.rope,
-            metric="validation accuracy", resampled=self.split,
+            metric="validation accuracy", resampled=self.resampled,
         )  # fmt: skip
         return {"base": names[0], "other": names[1], "seeds": list(seeds), "comparison": comparison.to_dict()}
 
@@ -310,8 +316,7 @@ class Study:
         """The role of each development row for a seed, uint8 `(rows,)`."""
         if seed >= REFIT:
             return np.full(len(self.labels), TRAIN, np.uint8)
-        validation = splits.validation_mask(self.dataset, seed, self.options.validation)[self.rows]
-        return np.where(validation, VALIDATION, TRAIN).astype(np.uint8)
+        return self.validation.roles(self.labels, self.groups, seed)
 
     def network(self, recipe: Recipe, *, lanes: bool = False) -> network.Network:
         """The recipe's network; for `lanes` with dropout layers even at rate 0, so that rates share a program."""

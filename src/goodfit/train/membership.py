@@ -45,26 +45,45 @@ class Validation:
             )
 
     @classmethod
-    def parse(cls, text: str, fraction: float = 0.2) -> Validation:
-        """From `holdout`, `kfold:5` or `fixed`.
+    def parse(cls, text: str | float) -> Validation:
+        """From `holdout`, `kfold:5`, `fixed`, or a share such as `0.3`; `holdout:0.3` and `fixed:0.3` name one too.
 
         Raises:
             UsageError: It is none of these.
         """
-        kind, colon, folds = text.strip().lower().partition(":")
+        words = str(text).strip().lower()
+        if _number(words) is not None:
+            return cls(fraction=float(words))
+        kind, colon, size = words.partition(":")
         if not colon:
-            return cls(kind, fraction=fraction)
-        if kind != "kfold" or not folds.isdigit():
-            raise _unknown(text)
-        return cls(kind, int(folds), fraction)
+            return cls(kind)
+        if (kind == "kfold" and not size.isdigit()) or _number(size) is None:
+            raise _unknown(str(text))
+        return cls(kind, folds=int(size)) if kind == "kfold" else cls(kind, fraction=float(size))
 
     def __str__(self) -> str:
-        return f"kfold:{self.folds}" if self.kind == "kfold" else self.kind
+        return f"kfold:{self.folds}" if self.kind == "kfold" else f"{self.kind}:{self.fraction:g}"
+
+    @property
+    def told(self) -> str:
+        """What each seed validates on, as half a sentence."""
+        if self.kind == "kfold":
+            return f"each seed validates on one of {self.folds} folds"
+        share = f"{100 * self.fraction:g} % of the development rows"
+        return (
+            f"all seeds validate on the same {share}"
+            if self.kind == "fixed"
+            else f"each seed validates on its own {share}"
+        )
 
     @property
     def share(self) -> float:
         """The share of rows that a run validates on."""
         return 1 / self.folds if self.kind == "kfold" else self.fraction
+
+    def resampled(self, split: tuple[int, int]) -> tuple[int, int] | None:
+        """A run's training and validation rows where each seed draws its own; None where all share the same ones."""
+        return None if self.kind == "fixed" else split
 
     def roles(self, labels: Array, groups: Array, seed: int) -> Array:
         """The role of each row for a seed, uint8 `(rows,)`: `TRAIN` or `VALIDATION`.
@@ -106,5 +125,14 @@ def _fold(labels: Array, groups: Array, folds: int, seed: int) -> Array:
     return mask
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _unknown(text: str) -> UsageError:
-    return UsageError("validation is not understood", expected="holdout, kfold:K or fixed", received=repr(text))
+    return UsageError(
+        "validation is not understood", expected="holdout, kfold:5, fixed or a share such as 0.2", received=repr(text)
+    )

@@ -28,6 +28,10 @@ def render(build: Build) -> str:
     ]
     if told:
         pairs.append((texts("data.splits"), esc(" · ".join(told))))
+    kind, _, size = str(study.get("validation") or "").partition(":")
+    if kind in ("holdout", "kfold", "fixed") and size:
+        n = size if kind == "kfold" else numbers.percent(float(size))
+        pairs.append((texts("data.validated"), esc(texts(f"data.{kind}", n=n))))
     baseline = study.get("baseline") or {}
     if numbers.known(baseline.get("accuracy")):
         pairs.append((texts("data.majority"), numbers.accuracy(baseline["accuracy"])))

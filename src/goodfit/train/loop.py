@@ -14,6 +14,7 @@ import numpy as np
 from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
 from goodfit.train import plan
+from goodfit.train.cache import keep_programs
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.chunk import Chunk, Stream
 from goodfit.train.kernels import SLOTS, SparseRows
@@ -60,6 +61,7 @@ class Engine:
         checkpoint: Checkpoint | None = None,
         stop: Callable[[], bool] = lambda: False,
     ):
+        keep_programs()
         require_right_sums()
         self.x = SparseRows.from_scipy(x) if hasattr(x, "tocsr") else jax.tree.map(jnp.asarray, x)
         self.y = jnp.asarray(y, jnp.int32)

@@ -44,7 +44,7 @@ struct Kernels {
                          Tile slot1, const float* coefficients, bool general);
 };
 
-constexpr int kWidths[] = {64, 32, 16, 8, 1};
+constexpr int kWidths[] = {32, 16, 8, 4, 1};
 constexpr int kWidthCount = 5;
 
 // The kernels for tiles of kWidths[i] columns are at index i.

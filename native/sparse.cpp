@@ -17,7 +17,7 @@ namespace {
 using Floats = ffi::Buffer<ffi::F32>;
 using Ints = ffi::Buffer<ffi::S32>;
 
-// A matrix of weights cut into tiles of columns. It is (features, columns), or packed: (tiles, features, width).
+// Packed weights, (tiles, features, width), cut into pieces of columns that a kernel works on together.
 struct Cut {
   struct Piece {
     int64_t column;     // the first
@@ -29,49 +29,25 @@ struct Cut {
   int64_t features = 0, columns = 0;
 
   template <class Dimensions>
-  explicit Cut(const Dimensions& d) {
-    if (d.size() == 3) {
-      features = d[1], columns = d[0] * d[2], stride = d[2];
-      const int kernel = int(std::find(kWidths, kWidths + kWidthCount, d[2]) - kWidths);
-      for (int64_t t = 0; t < d[0] && kernel < kWidthCount; ++t)
-        pieces.push_back({t * d[2], kernel, t * d[1] * d[2]});
-    } else {
-      features = d[0], columns = stride = d[1];
-      for (int64_t c = 0; c < columns;)
-        for (int kernel = 0; kernel < kWidthCount; ++kernel)
-          if (c + kWidths[kernel] <= columns) {
-            pieces.push_back({c, kernel, c});
-            c += kWidths[kernel];
-            break;
-          }
-    }
+  explicit Cut(const Dimensions& d) : stride(d[2]), features(d[1]), columns(d[0] * d[2]) {
+    for (int64_t tile = 0; tile < d[0]; ++tile)
+      for (int64_t c = 0; c < d[2]; c += kWidths[pieces.back().kernel]) {
+        int kernel = 0;
+        while (c + kWidths[kernel] > d[2]) ++kernel;
+        pieces.push_back({tile * d[2] + c, kernel, tile * d[1] * d[2] + c});
+      }
   }
 };
 
-// Where the columns of a (batch, columns) or (lanes, batch, units) array lie.
+// A (lanes, batch, units) array.
 struct Rows {
-  int64_t batch, lanes, units;
+  int64_t lanes, batch, units;
 
   template <class Dimensions>
-  explicit Rows(const Dimensions& d)
-      : batch(d[d.size() - 2]), lanes(d.size() == 3 ? d[0] : 1), units(d[d.size() - 1]) {}
+  explicit Rows(const Dimensions& d) : lanes(d[0]), batch(d[1]), units(d[2]) {}
 
-  // Calls f(column in the tile, its float offset for row 0, columns that lie side by side there).
-  template <class F>
-  void segments(int64_t column, int64_t width, const F& f) const {
-    for (int64_t c = column, end = std::min(column + width, lanes * units); c < end;) {
-      const int64_t lane = c / units, unit = c % units, n = std::min(units - unit, end - c);
-      f(c - column, lane * batch * units + unit, n);
-      c += n;
-    }
-  }
-
-  // Whether a tile's columns lie side by side, and where.
-  bool whole(int64_t column, int64_t width, int64_t* offset) const {
-    if (column % units + width > units || column + width > lanes * units) return false;
-    *offset = column / units * batch * units + column % units;
-    return true;
-  }
+  // Where a column of row 0 lies.
+  ptrdiff_t at(int64_t column) const { return column / units * batch * units + column % units; }
 };
 
 // Memory of this thread that is kept for the next call.
@@ -146,26 +122,18 @@ ffi::Error product(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats value
   const Input input(indptr, indices, values, rows);
   const Cut cut(weights.dimensions());
   const Rows place(out->dimensions());
-  if (place.batch != input.batch || place.lanes * place.units > cut.columns) return wrong("shapes do not fit");
+  if (place.batch != input.batch || place.lanes * place.units != cut.columns) return wrong("shapes do not fit");
   const RowBatch x = input.chosen();
   const int64_t tiles = int64_t(cut.pieces.size());
   if (tiles == 0 || input.batch == 0) return ffi::Error::Success();
   const int64_t parts = std::clamp<int64_t>(4 * pool.num_threads() / tiles, 1, (input.batch + 63) / 64);
   parallel(pool, tiles * parts, [&](int64_t task) {
     const Cut::Piece piece = cut.pieces[task / parts];
-    const int64_t part = task % parts, width = kWidths[piece.kernel];
+    const int64_t part = task % parts;
     const int64_t first = input.batch * part / parts, last = input.batch * (part + 1) / parts;
     const float* w = weights.typed_data() + piece.offset;
     const auto kernel = kernels()[piece.kernel].product;
-    int64_t offset;
-    if (place.whole(piece.column, width, &offset))
-      return kernel(x, first, last, w, cut.stride, out->typed_data() + offset, place.units);
-    float* block = scratch<float>(1, (last - first) * width);
-    kernel(x, first, last, w, cut.stride, block - first * width, width);
-    place.segments(piece.column, width, [&](int64_t column, int64_t to, int64_t n) {
-      for (int64_t r = first; r < last; ++r)
-        std::memcpy(out->typed_data() + to + r * place.units, block + (r - first) * width + column, n * sizeof(float));
-    });
+    kernel(x, first, last, w, cut.stride, out->typed_data() + place.at(piece.column), place.units);
   });
   return ffi::Error::Success();
 }
@@ -175,7 +143,7 @@ ffi::Error step(ffi::ThreadPool& pool, const Input& input, const Floats& grad, c
                 const Cut& cut, float* weights, float* slot0, float* slot1) {
   const Rows place(grad.dimensions());
   const int64_t columns = place.lanes * place.units;
-  if (place.batch != input.batch || columns > cut.columns) return wrong("shapes do not fit");
+  if (place.batch != input.batch || columns != cut.columns) return wrong("shapes do not fit");
   const int64_t tiles = int64_t(cut.pieces.size());
   if (tiles == 0 || cut.features == 0) return ffi::Error::Success();
   const RowBatch chosen = input.chosen();
@@ -195,29 +163,21 @@ ffi::Error step(ffi::ThreadPool& pool, const Input& input, const Floats& grad, c
   parallel(pool, tiles * parts, [&](int64_t task) {
     const Cut::Piece piece = cut.pieces[task / parts];
     const int64_t part = task % parts, width = kWidths[piece.kernel];
-    float local[kCoefficients * 64] = {};
+    float local[kCoefficients * 32] = {};
     bool general = false, active = rule == kGradient;
     if (coefficients) {
-      for (int64_t c = 0; c < std::min<int64_t>(width, columns - piece.column); ++c) {
+      for (int64_t c = 0; c < width; ++c) {
         for (int i = 0; i < kCoefficients; ++i) local[i * width + c] = coefficients[i * columns + piece.column + c];
         const auto is = [&](Coefficient i) { return local[i * width + c] != 0; };
         active |= is(kActive);
         general |= is(kL1) || is(kL2) || is(kDecay) || !is(kActive);
       }
-      general |= piece.column + width > columns;
     }
     if (!active) return;
-    const float* g;
-    int64_t offset;
-    if (place.units == width && place.whole(piece.column, width, &offset)) {
-      g = grad.typed_data() + offset;
-    } else {
+    const float* g = grad.typed_data() + place.at(piece.column);
+    if (place.units != width) {  // the kernels want the columns of a row without gaps
       float* block = scratch<float>(1, input.batch * width);
-      if (piece.column + width > columns) std::memset(block, 0, input.batch * width * sizeof(float));
-      place.segments(piece.column, width, [&](int64_t column, int64_t from, int64_t n) {
-        for (int64_t r = 0; r < input.batch; ++r)
-          std::memcpy(block + r * width + column, grad.typed_data() + from + r * place.units, n * sizeof(float));
-      });
+      for (int64_t r = 0; r < input.batch; ++r) std::memcpy(block + r * width, g + r * place.units, width * sizeof(float));
       g = block;
     }
     const auto tile = [&](float* data) { return Tile{data ? data + piece.offset : nullptr, data ? cut.stride : 0}; };

@@ -1,8 +1,8 @@
 """The first layer of sparse rows: its product, gradient and optimizer step, for all lanes at once.
 
-Columns are lane-major: lane `l`, unit `u` is column `l * units + u`. Weights are either a matrix (features, columns),
-or *packed*: cut into tiles of 8 to 64 columns, (tiles, features, width), the last filled up with zeros. A packed tile
-stays in the processor's caches where a matrix does not: see `pack`.
+Columns are lane-major: lane `l`, unit `u` is column `l * units + u`. Weights are *packed*: cut into tiles of columns,
+(tiles, features, width), each of one lane. A tile stays in the processor's caches where a matrix of all columns does
+not: see `pack`.
 
 On a CPU the C++ kernels of `goodfit._native` do the work; elsewhere, or without that extension, XLA's own operations
 do. Both give the same numbers to float32 rounding; the C++ kernels give the same bits with any number of threads.
@@ -72,62 +72,67 @@ class SparseRows:
         return self.indptr, self.indices, self.values
 
 
+def tile_width(units: int) -> int:
+    """Columns of a tile: as many as one lane has, or a part of them that 10,000 features keep within 1.3 MB."""
+    if units <= 32:
+        return units
+    return next((w for w in range(32, 7, -1) if units % w == 0), units)
+
+
 def pack(kernels: Array) -> Array:
     """Kernels of lanes (lanes, features, units) as packed weights (tiles, features, width)."""
     lanes, features, units = kernels.shape
-    width = 8 if lanes * units <= 8 else 16 if lanes * units <= 16 else 32
-    if units == width:
+    width = tile_width(units)
+    if width == units:
         return kernels
-    return _tiles(jnp.moveaxis(kernels, 0, 1).reshape(features, lanes * units), width)
+    parts = kernels.reshape(lanes, features, units // width, width)
+    return jnp.moveaxis(parts, 2, 1).reshape(-1, features, width)
 
 
-def unpack(weights: Array, lanes: int, units: int) -> Array:
+def unpack(weights: Array, lanes: int) -> Array:
     """Packed weights, or a slot, as kernels of lanes (lanes, features, units)."""
-    if weights.shape[2] == units:
-        return weights[:lanes]
-    flat = _matrix(weights)[:, : lanes * units]
-    return jnp.moveaxis(flat.reshape(-1, lanes, units), 1, 0)
+    tiles, features, width = weights.shape
+    if tiles == lanes:
+        return weights
+    parts = weights.reshape(lanes, tiles // lanes, features, width)
+    return jnp.moveaxis(parts, 1, 2).reshape(lanes, features, -1)
 
 
-def product(x: SparseRows, rows: Array, weights: Array, lanes: tuple[int, int] | None = None) -> Array:
-    """The chosen rows times the weights.
+def product(x: SparseRows, rows: Array, weights: Array, lanes: int) -> Array:
+    """The chosen rows times each lane's kernel.
 
     Args:
         x: All rows.
         rows: int32 (batch,): which; -1 is padding and gives zeros.
-        weights: float32, a matrix or packed.
-        lanes: (lanes, units), to get each lane's product.
+        weights: float32, packed.
+        lanes: How many lanes the weights are of.
 
     Returns:
-        float32 (batch, columns), or (lanes, batch, units) if `lanes` is given.
+        float32 (lanes, batch, units).
     """
-    batch = rows.shape[0]
-    columns = weights.shape[1] if weights.ndim == 2 else weights.shape[0] * weights.shape[2]
-    shape = (batch, columns) if lanes is None else (lanes[0], batch, lanes[1])
+    tiles, _, width = weights.shape
+    units = tiles // lanes * width
     if native():
-        return _call("goodfit_product", shape)(*x.arrays, rows, weights)
-    out = dense(x, rows) @ _matrix(weights)
-    return out if lanes is None else jnp.moveaxis(out[:, : lanes[0] * lanes[1]].reshape(batch, *lanes), 1, 0)
+        return _call("goodfit_product", (lanes, rows.shape[0], units))(*x.arrays, rows, weights)
+    return dense(x, rows) @ unpack(weights, lanes)
 
 
-def gradient(x: SparseRows, rows: Array, grad: Array, width: int | None = None) -> Array:
+def gradient(x: SparseRows, rows: Array, grad: Array) -> Array:
     """The gradient of the weights.
 
     Args:
         x: All rows.
         rows: int32 (batch,): those of the product.
-        grad: float32, the gradient of the product: (batch, columns) or (lanes, batch, units).
-        width: The width of a packed result.
+        grad: float32 (lanes, batch, units): the gradient of the product.
 
     Returns:
-        float32 (features, columns), or packed if `width` is given.
+        float32, packed.
     """
-    columns = grad.size // rows.shape[0]
+    lanes, _, units = grad.shape
+    width = tile_width(units)
     if native():
-        shape = (x.features, columns) if width is None else (-(-columns // width), x.features, width)
-        return _call("goodfit_gradient", shape)(*x.arrays, rows, grad)
-    out = dense(x, rows).T @ (grad if grad.ndim == 2 else jnp.moveaxis(grad, 0, 1).reshape(-1, columns))
-    return out if width is None else _tiles(out, width)
+        return _call("goodfit_gradient", (lanes * units // width, x.features, width))(*x.arrays, rows, grad)
+    return pack(dense(x, rows).T @ grad)
 
 
 def update(
@@ -145,8 +150,8 @@ def update(
     Args:
         x: All rows.
         rows: int32 (batch,): those of this step.
-        grad: float32, the gradient of the product: (batch, columns) or (lanes, batch, units).
-        weights: float32, a matrix or packed.
+        grad: float32 (lanes, batch, units): the gradient of the product.
+        weights: float32, packed.
         slots: `SLOTS[rule]` arrays of the weights' shape.
         rule: One of `SLOTS`; `momentum` is SGD with momentum 0.9.
         hyper: float32 (columns,) each: `learning_rate`, `weight_decay` (decoupled), `l1` and `l2` (factors of
@@ -163,10 +168,8 @@ def update(
         table = jnp.stack([c[k] for k in rules.COEFFICIENTS])
         weights, *slots_out = call(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(_NATIVE_RULES[rule]))
         return weights, tuple(slots_out)
-    if weights.ndim == 3:
-        tiles, _, width = weights.shape
-        c = {k: jnp.pad(v, (0, tiles * width - v.size)).reshape(tiles, 1, width) for k, v in c.items()}
-        return rules.apply(rule, weights, gradient(x, rows, grad, width), slots, c)
+    tiles, _, width = weights.shape
+    c = {k: v.reshape(tiles, 1, width) for k, v in c.items()}
     return rules.apply(rule, weights, gradient(x, rows, grad), slots, c)
 
 
@@ -203,15 +206,3 @@ def _register() -> bool:
 
 def _call(name: str, shape: tuple[int, ...]) -> Any:
     return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32))
-
-
-def _matrix(weights: Array) -> Array:
-    """Weights as a matrix; a packed one keeps its filling."""
-    return weights if weights.ndim == 2 else jnp.moveaxis(weights, 0, 1).reshape(weights.shape[1], -1)
-
-
-def _tiles(matrix: Array, width: int) -> Array:
-    features, columns = matrix.shape
-    tiles = -(-columns // width)
-    full = jnp.pad(matrix, ((0, 0), (0, tiles * width - columns)))
-    return jnp.moveaxis(full.reshape(features, tiles, width), 1, 0)

@@ -28,7 +28,7 @@ class Program:
     """Lanes that share one lane form.
 
     State is a dict of arrays: `trainable`, `non_trainable`, `optimizer` (lists, lanes first), `first` (the taken-out
-    kernel, `(features, lanes * units)`, or None), `slots` (its optimizer slots), `step` (updates done).
+    kernel, packed as in `kernels`, or None), `slots` (its optimizer slots), `step` (updates done).
 
     Args:
         form: The lane form that all lanes share.
@@ -108,7 +108,7 @@ class Program:
         first = None
         slots: tuple[jax.Array, ...] = ()
         if form.first is not None:
-            first = jnp.asarray(np.concatenate([w[form.first] for w in weights], axis=1))
+            first = kernels.pack(jnp.asarray(np.stack([w[form.first] for w in weights])))
             slots = tuple(jnp.zeros_like(first) for _ in range(kernels.SLOTS[self.rule or "sgd"]))
         non_trainable = []
         for position, variable in zip(form.non_trainable, form.model.non_trainable_variables, strict=True):
@@ -145,8 +145,8 @@ class Program:
             if position >= 0:
                 out[position] = np.asarray(value[lane])
         if form.first is not None:
-            units = stock[form.first].shape[1]
-            out[form.first] = np.asarray(state["first"][:, lane * units : (lane + 1) * units])
+            tiles = stock[form.first].shape[1] // state["first"].shape[2]
+            out[form.first] = np.asarray(kernels.unpack(state["first"][lane * tiles : (lane + 1) * tiles], 1)[0])
         return out
 
     def kept(self, state: State) -> State:
@@ -184,22 +184,22 @@ class Program:
         return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rate}
 
     def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
-        inputs, axis = self._inputs(state["first"], x, rows)
+        inputs, axis = self._inputs(state["first"], x, rows, lanes["seed"].shape[0])
         safe = jnp.maximum(rows, 0)
         own = (lanes["member"][:, safe] == TRAIN) & (rows >= 0)
         moving = active & own.any(1)  # a batch without rows of a lane is no step of it
         keys = jax.vmap(lambda s: noise.key(s, state["step"]))(lanes["seed"])
-        grad_of = jax.value_and_grad(self._lane_loss, argnums=(0, 2) if axis else 0, has_aux=True)
+        grad_of = jax.value_and_grad(self._lane_loss, argnums=0 if axis is None else (0, 2), has_aux=True)
         per_lane = {"rates": lanes["rates"], "smoothing": lanes["smoothing"], "key": keys, "own": own}
         if "class_weight" in lanes:
             per_lane["weight"] = lanes["class_weight"][:, y[safe]]
         if "sample_weight" in lanes:
             per_lane["weight"] = per_lane.get("weight", jnp.ones_like(own, jnp.float32)) * lanes["sample_weight"][safe]
-        (_, (non_trainable, sums)), grads = jax.vmap(
-            grad_of, in_axes=(0, 0, axis, None, 0), out_axes=((0, 0), (0, axis) if axis else 0)
-        )(state["trainable"], state["non_trainable"], inputs, y[safe], per_lane)
+        (_, (non_trainable, sums)), grads = jax.vmap(grad_of, in_axes=(0, 0, axis, None, 0), out_axes=((0, 0), 0))(
+            state["trainable"], state["non_trainable"], inputs, y[safe], per_lane
+        )
         out = dict(state)
-        if axis:
+        if axis is not None:
             grads, grad_product = grads
             units = inputs.shape[2]
             names = kernels.HYPER[:-1]
@@ -208,9 +208,8 @@ class Program:
                 last["learning_rate"] = jnp.full_like(lanes["learning_rate"], self._scheduled(state["step"]))
             hyper = {k: jnp.repeat(last[k], units) for k in names}
             hyper["active"] = jnp.repeat(moving.astype(jnp.float32), units)
-            flat = grad_product.reshape(rows.shape[0], -1)
             out["first"], out["slots"] = kernels.update(
-                x, rows, flat, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
+                x, rows, grad_product, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
             )
         trainable, optimizer = jax.vmap(self._apply)(state["trainable"], state["optimizer"], grads, _hyper(lanes))
         keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(moving, new), new, old))
@@ -220,11 +219,10 @@ class Program:
         out["step"] = state["step"] + 1
         return out, sums
 
-    def _inputs(self, first: jax.Array | None, x: Any, rows: jax.Array) -> tuple[Any, int | None]:
+    def _inputs(self, first: jax.Array | None, x: Any, rows: jax.Array, lanes: int) -> tuple[Any, int | None]:
         """A batch's inputs, and the axis of lanes in them (None: the lanes share them)."""
         if first is not None:
-            units = self.form.network.model.weights[self.form.first].shape[1]
-            return kernels.product(x, rows, first).reshape(rows.shape[0], -1, units), 1
+            return kernels.product(x, rows, first, lanes), 0
         if isinstance(x, SparseRows):
             return kernels.dense(x, rows), None
         safe = jnp.maximum(rows, 0)
@@ -282,13 +280,13 @@ class Program:
             `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy` and `train_*`, `val_*` of each metric, `(lanes,)`
             each; NaN without such rows.
         """
-        aim = self.objective
+        aim, count = self.objective, lanes["member"].shape[0]
 
         def roles(member: jax.Array, rows: jax.Array) -> jax.Array:
             return jnp.stack([member == TRAIN, member == VALIDATION]) & (rows >= 0)
 
         def block(metrics: Any, rows: jax.Array) -> tuple[Any, Any]:
-            inputs, axis = self._inputs(kept["first"], x, rows)
+            inputs, axis = self._inputs(kept["first"], x, rows, count)
             safe = jnp.maximum(rows, 0)
             labels = y[safe]
 
@@ -304,7 +302,6 @@ class Program:
                 kept["trainable"], kept["non_trainable"], inputs, lanes["member"][:, safe], metrics
             )
 
-        count = lanes["member"].shape[0]
         metrics, (sums, whole) = jax.lax.scan(block, self.metrics.start(count), blocks)
         loss, right, rows = jax.tree.map(lambda a: a.sum(0), sums)
         loss, right = loss / rows, right / rows
@@ -341,5 +338,6 @@ def _keep(best: State, state: State, better: jax.Array) -> State:
     }
     first = state["first"]
     if first is not None:
-        first = jnp.where(jnp.repeat(better, first.shape[1] // better.shape[0]), first, best["first"])
+        tiles = jnp.repeat(better, first.shape[0] // better.shape[0])
+        first = jnp.where(_like(tiles, first), first, best["first"])
     return {**out, "first": first}

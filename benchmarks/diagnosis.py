@@ -24,10 +24,13 @@ from typing import Any
 import numpy as np
 
 from goodfit import logs
-from goodfit.diagnose import Context, curves
+from goodfit.diagnose import Context, Finding, curves
+from goodfit.diagnose.causes import causes_first
+from goodfit.diagnose.internals import Internals, internals
 from goodfit.diagnose.rules.overfitting import Overfitting, rise, still_learning, strength
 from goodfit.diagnose.view import View
 from goodfit.history import History
+from labels import FAULTS, FROM_THE_LOG
 
 HERE = Path(__file__).parent
 SEEDED = {
@@ -97,13 +100,54 @@ def paired(folder: Path) -> Iterator[tuple[str, Labelled]]:
         yield history.variant.rsplit(" ", 1)[1], Labelled(history.variant.rsplit(" ", 1)[0], frozenset(), history)
 
 
-def own(path: Path, half: str) -> Iterator[Labelled]:
+@dataclass(frozen=True)
+class Watched:
+    """A run that goodfit's doctor watched, and what is wrong with it.
+
+    Attributes:
+        run: A line of `labelled_runs.py`.
+    """
+
+    run: dict[str, Any]
+
+    @property
+    def fault(self) -> str:
+        """Its seeded fault, `too_few_epochs`, `overfitting` or `healthy`."""
+        return str(self.run["truth"])
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Codes that name the fault; none for a healthy run."""
+        return FAULTS.get(self.fault, (self.fault,) if self.fault != "healthy" else ())
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Codes that are right where only the log is known."""
+        return FROM_THE_LOG.get(self.fault, self.named)
+
+    def log(self) -> list[str]:
+        """What the log alone says: four curves and nothing else."""
+        return [f.code for f in curves(History.of(self.run["curves"])) if f.severity != "info"]
+
+    def all(self) -> list[str]:
+        """What everything says that goodfit knows: curves, rates, classes, yardsticks, model, data and internals."""
+        run = self.run
+        known = Context(**{**run["context"], "learning_rate": run["learning_rate"], "linear": run["linear"]})
+        chance = math.log(known.classes) if known.classes and not known.regularised else None
+        points = [{k: math.nan if v is None else v for k, v in p.items()} for p in run["points"]]
+        record = Internals.of(points, steps=run["steps"], chance=chance)
+        found = causes_first(
+            curves(History.of(run["curves"]), context=known),
+            internals(record),
+            [Finding.from_dict(f) for f in run["before"]],
+            learned=record.learned,
+        )
+        return [f.code for f in found if f.severity != "info"]
+
+
+def own(path: Path, half: str) -> list[Watched]:
     """Runs that goodfit made, healthy or with one fault, of the fitting or the judging half."""
-    for line in path.read_text().splitlines():
-        run = json.loads(line)
-        if run["half"] == half:
-            truth = frozenset(() if run["truth"] == "healthy" else [run["truth"], *run.get("also", [])])
-            yield Labelled(run["group"], truth, History.of(run["curves"]), Context(**run.get("context", {})))
+    return [Watched(run) for run in map(json.loads, path.read_text().splitlines()) if run["half"] == half]
 
 
 # --- fitting --------------------------------------------------------------------------------------------------------
@@ -206,17 +250,40 @@ def judge_paired(table: Table, items: list[tuple[str, Labelled]]) -> None:
             print(f"    {group:24s} {', '.join(codes) or 'healthy'}")
 
 
-def judge_own(table: Table, items: list[Labelled], half: str) -> None:
-    print(f"Runs made by goodfit, {half} half ({len(items)} histories of 4-30 epochs)")
-    results = [(i, told(i)) for i in items]
-    sick = [(i, r) for i, r in results if i.truth]
-    healthy = [r for i, r in results if not i.truth]
-    table.row(f"own {half}", "sick: any alarm", sum(bool(r) for _, r in sick), len(sick))
-    table.row(f"own {half}", "sick: right code first", sum(bool(r) and r[0] in i.truth for i, r in sick), len(sick))
-    table.row(f"own {half}", "healthy: any alarm", sum(bool(r) for r in healthy), len(healthy))
-    for code in sorted({min(i.truth) for i, _ in sick}):
-        runs = [r for i, r in sick if min(i.truth) == code]
-        table.row(f"own {half}", f"  {code}: first", sum((r or [""])[0] == code for r in runs), len(runs))
+def judge_own(table: Table, items: list[Watched], half: str) -> None:
+    print(f"Runs made by goodfit, {half} half ({len(items)} runs of 4-30 epochs)")
+    views: tuple[tuple[str, Callable[[Watched], list[str]], Callable[[Watched], tuple[str, ...]]], ...] = (
+        ("log alone", Watched.log, lambda i: i.seen),
+        ("all", Watched.all, lambda i: i.named),
+    )
+    for view, say, right in views:
+        told = [(i, say(i)) for i in items]
+
+        def row(what: str, some: list[tuple[Watched, list[str]]], hit: Callable[[Watched, list[str]], bool]) -> None:
+            table.row(f"own {half}, {view}", f"{view}: {what}", sum(hit(i, c) for i, c in some), len(some))  # noqa: B023
+
+        def first(i: Watched, codes: list[str]) -> bool:
+            return bool(codes) and codes[0] in right(i)  # noqa: B023
+
+        seeded = [t for t in told if t[0].fault in FAULTS]
+        row("seeded faults with any alarm", seeded, lambda _, codes: bool(codes))
+        row("seeded faults, right code first", seeded, first)
+        row("healthy with any alarm", [t for t in told if not t[0].named], lambda _, codes: bool(codes))
+        for fault in [*FAULTS, "overfitting", "too_few_epochs"]:
+            some = [t for t in told if t[0].fault == fault]
+            row(f"{fault}, any alarm", some, lambda _, codes: bool(codes))
+            row(f"{fault}, right first", some, first)
+
+
+def miss(items: list[Watched]) -> None:
+    """Name the runs that were judged wrongly."""
+    for i in items:
+        log, everything = i.log(), i.all()
+        good = not everything if not i.named else (everything[:1] or [""])[0] in i.named
+        seen = not log if not i.named else (log[:1] or [""])[0] in i.seen
+        if not (good and seen):
+            made = "{group} {made} ({arm}), {epochs} epochs".format(**i.run)
+            print(f"    {made}, is {i.fault}: log {log}, all {everything}")
 
 
 def main() -> None:
@@ -242,7 +309,9 @@ def main() -> None:
     else:
         print("GOODFIT_CURVES is not set: the published curves are left out")
     for half in ("fit", "judge") if runs.is_file() else ():
-        judge_own(table, list(own(runs, half)), half)
+        judge_own(table, own(runs, half), half)
+        if half == "fit":
+            miss(own(runs, half))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(table.figures, indent=1) + "\n")
 

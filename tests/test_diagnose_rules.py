@@ -16,7 +16,22 @@ from goodfit.diagnose.swings import swings
 from goodfit.diagnose.view import View
 from goodfit.history import History
 
-KINDS = ("healthy", "overfit", "unfinished", "slow", "stuck", "diverging", "swinging", "jumpy", "constant", "far off")
+KINDS = (
+    "healthy",
+    "overfit",
+    "unfinished",
+    "slow",
+    "stuck",
+    "diverging",
+    "swinging",
+    "jumpy",
+    "constant",
+    "far off",
+    "squared",
+    "hits",
+    "percent",
+    "twice",
+)
 
 
 def made(kind: str, seed: int) -> History:
@@ -25,6 +40,7 @@ def made(kind: str, seed: int) -> History:
     n, runs = int(rng.integers(3, 45)), int(rng.choice([1, 1, 2, 4]))
     t, noise = np.arange(n), float(rng.choice([0, 0.002, 0.02]))
     pace = float(rng.uniform(0.1, 1.5))
+    noise = min(noise, 0.002) if kind == "twice" else noise
     val_noise, jump = noise, np.zeros((runs, n))
     train, val = 0.1 + np.exp(-pace * t), 0.3 + np.exp(-pace * t)
     if kind == "overfit":
@@ -47,13 +63,25 @@ def made(kind: str, seed: int) -> History:
         noise = val_noise = 0.0
     elif kind == "far off":
         train = val = 8.0 - 0.01 * t
+    elif kind in ("squared", "hits", "percent"):
+        train = val = {"squared": 0.02, "hits": 0.02, "percent": 3e4}[kind] * (1 + 10 * np.exp(-pace * t))
+    elif kind == "twice":
+        classes = int(rng.choice([3, 10, 46]))
+        right = np.clip(0.98 - 0.7 * np.exp(-pace * t), 0, 1)
+        train = val = math.log(math.e + classes - 1) - right + 0.08 * rng.random() * np.exp(-pace * t)
     curves = {
         "loss": np.abs(train + jump + noise * rng.standard_normal((runs, n))),
         "val_loss": np.abs(val + jump + val_noise * rng.standard_normal((runs, n))),
     }
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 or kind == "twice":
         level = {"slow": 0.51, "stuck": 0.5, "constant": 0.5, "far off": 0.5}.get(kind)
         accuracy = 1 - train / 2.5 if level is None else np.full(n, level)
+        if kind in ("squared", "percent"):
+            accuracy = 0.95 - 0.4 * np.exp(-pace * t)
+        elif kind == "hits":
+            accuracy = np.full(n, 0.01)
+        elif kind == "twice":
+            accuracy = right
         curves["accuracy"] = np.clip(accuracy - jump / 3, 0, 1)
         curves["val_accuracy"] = np.clip(accuracy - 0.02 - jump / 3, 0, 1)
     if rng.random() < 0.2:
@@ -382,6 +410,49 @@ def slow_noisy_validation(s):
     return None if sure < 1 else "warning" if sure >= T.VERY_NOISY and len(val) >= 8 else "info"
 
 
+def slow_wrong_loss(s):
+    loss, score = s.mean("loss"), s.mean("accuracy")
+    if not score:
+        return None
+    sides = []
+    for key, hits in (("loss", score), ("val_loss", s.mean("val_accuracy"))):
+        x = s.mean(key)
+        least = sum(min(1 - a, 0.5) * math.log(2) for a in hits)
+        if x and least > 0:
+            sides.append(sum(x) / least)
+    if not sides:
+        return None
+    if max(sides) < T.NO_CROSS_ENTROPY:
+        return "info" if max(slow_trend(score)) < T.NO_HITS else "warning"
+    return "warning" if s.last(loss) > T.ABSURD and s.last(score) > score[0] + 0.1 else None
+
+
+def slow_double_softmax(s):
+    loss, score = s.mean("loss"), s.mean("accuracy")
+    if not score or s.context.regularised or min(loss) <= 0:
+        return None
+    sums = [a + b for a, b in zip(loss, score, strict=True)]
+    if score[-1] - score[0] < T.SAME_SUM or max(sums) - min(sums) > T.SAME_SUM:
+        return None
+    classes = max(3, round(math.exp(sums[-1]) - math.e + 1))
+    if s.context.classes:
+        known = s.context.classes
+        off = sums[-1] - math.log(math.e + known - 1)
+        if known < 3 or not -T.SAME_SUM / 4 < off < T.SAME_SUM:
+            return None
+        classes = known
+    elif sums[-1] <= math.log(math.e + 2) - T.SAME_SUM / 4:
+        return None
+    val = s.mean("val_loss")
+    if val:
+        held = [a + b for a, b in zip(val, s.mean("val_accuracy"), strict=True)]
+        if max(abs(h - sums[-1]) for h in held[1:]) > 2 * T.SAME_SUM:
+            return None
+    a = min(max(score[-1], 1e-6), 1 - 1e-6)
+    honest = -a * math.log(a) - (1 - a) * math.log((1 - a) / (classes - 1))
+    return "error" if loss[-1] / honest >= T.TOO_UNSURE else None
+
+
 def slow_last_weights_kept(s):
     val = s.mean("val_loss")
     return "warning" if s.context.keeps_last and s.best(val) < len(val) - 1 else None
@@ -400,7 +471,7 @@ NEEDS = {"train": "loss", "val": "val_loss", "running": "loss", "train_metric": 
 def test_rule_equals_its_slow_version(rule):
     said = {None: 0, "info": 0, "warning": 0, "error": 0}
     for kind in KINDS:
-        for seed in range(12):
+        for seed in range(24):
             history, context = made(kind, seed), CONTEXTS[seed % 3]
             view, slow = View.of(history), Slow(history, context)
             lacking = [c for n in rule.needs if (c := NEEDS[n]) not in history.curves]

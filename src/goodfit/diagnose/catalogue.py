@@ -155,7 +155,8 @@ ENTRIES = (
         "wrong_loss",
         "model",
         "The loss does not fit the targets or the output.",
-        "Loss, last activation, units of the output, number and coding of the classes.",
+        "Loss, last activation, units of the output, number and coding of the classes. In a log alone: a loss lower "
+        "than a calibrated cross-entropy can be at its accuracy, or far above any while the accuracy rises.",
         "`binary_crossentropy` with one sigmoid unit; `sparse_categorical_crossentropy` with integers and softmax; "
         "`categorical_crossentropy` with one-hot rows.",
         "The loss is a function of one's own, or the model has several outputs: they are not judged. More units than "
@@ -174,7 +175,8 @@ ENTRIES = (
         "double_softmax",
         "model",
         "Softmax or sigmoid is applied twice: in the output and, by `from_logits=True`, in the loss again.",
-        "Last activation and the loss's `from_logits`; a training loss that cannot fall under a floor.",
+        "Last activation and the loss's `from_logits`; a training loss that cannot fall under a floor. In a log alone "
+        "(three classes or more): loss and accuracy add up to the same in every epoch, about ln(e + classes - 1).",
         "Drop the last activation, or set `from_logits=False`. Keras warns of it on its TensorFlow backend only.",
         "The last layer has no activation.",
     ),

@@ -11,8 +11,18 @@ from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.view import View
 from goodfit.history import History
 
+_OF_STEPS = (
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "underfitting",
+    "oscillation",
+    "plateau",
+    "too_few_epochs",
+    "noisy_validation",
+)
 EXPLAINS: dict[str, tuple[str, ...]] = {
     "diverged": tuple(c for c in CODES if c != "diverged"),
+    **dict.fromkeys(("double_softmax", "wrong_loss"), _OF_STEPS),
     "learning_rate_too_high": (
         "underfitting",
         "overfitting",

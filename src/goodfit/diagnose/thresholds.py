@@ -98,3 +98,22 @@ goodfit's own labelled runs: sound ones on 91 validation rows reach 3."""
 
 NOISY_TO_TRAIN = 3.0
 """Noisy validation: wobble against that of the running training loss. Chosen."""
+
+NO_CROSS_ENTROPY = 1.8
+"""Wrong loss: loss in half of the least that a calibrated cross-entropy has at its accuracy. Chosen: by theory that is
+2 at the least, and a squared error 1.44 at the most (over sigmoid; less over many classes). On the fitting curves
+cross-entropies begin at 2.0 and other losses end at 1.65."""
+
+ABSURD = 1000.0
+"""Wrong loss: or a loss above this though the network learns. Chosen: Keras cuts the cross-entropy of a row of
+probabilities off at 16."""
+
+NO_HITS = 0.05
+"""Wrong loss: an accuracy that never passes this counts exact hits of numbers. Chosen."""
+
+SAME_SUM = 0.2
+"""Double softmax: how far the sum of loss and accuracy may move while the accuracy rises by more. Chosen on the fitting
+half of goodfit's own labelled runs."""
+
+TOO_UNSURE = 1.6
+"""Double softmax: loss against the highest that its accuracy explains. Chosen on the same runs."""

@@ -2,6 +2,7 @@
 
 from goodfit.diagnose.rules.base import Rule
 from goodfit.diagnose.rules.diverged import Diverged
+from goodfit.diagnose.rules.double_softmax import DoubleSoftmax
 from goodfit.diagnose.rules.last_weights_kept import LastWeightsKept
 from goodfit.diagnose.rules.learning_rate_too_high import LearningRateTooHigh
 from goodfit.diagnose.rules.learning_rate_too_low import LearningRateTooLow
@@ -12,9 +13,12 @@ from goodfit.diagnose.rules.plateau import Plateau
 from goodfit.diagnose.rules.too_few_epochs import TooFewEpochs
 from goodfit.diagnose.rules.too_many_epochs import TooManyEpochs
 from goodfit.diagnose.rules.underfitting import Underfitting
+from goodfit.diagnose.rules.wrong_loss import WrongLoss
 
 RULES: tuple[Rule, ...] = (
     Diverged(),
+    DoubleSoftmax(),
+    WrongLoss(),
     LearningRateTooHigh(),
     LearningRateTooLow(),
     Underfitting(),

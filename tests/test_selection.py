@@ -13,7 +13,7 @@ from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
 from goodfit.study.selection import choose, complexity, epochs, weights
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "statistics.py"
+SCRIPT = Path(__file__).parent.parent / "benchmarks" / "error_rates.py"
 RNG = np.random.default_rng(0)
 SHARED = 0.85 + RNG.normal(0, 0.02, 10)  # what a seed gives every variant: it must not blur their differences
 OWN = RNG.normal(0, 0.002, (4, 10))
@@ -22,7 +22,7 @@ OWN -= OWN.mean(axis=1, keepdims=True)
 
 @pytest.fixture(scope="module")
 def simulate():
-    """The simulations of `benchmarks/statistics.py`, run here with few repeats."""
+    """The simulations of `benchmarks/error_rates.py`, run here with few repeats."""
     spec = importlib.util.spec_from_file_location("statistics_benchmark", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

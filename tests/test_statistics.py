@@ -15,13 +15,13 @@ from scipy import stats
 from goodfit.errors import UsageError
 from goodfit.study.statistics import accuracy_interval, compare, compare_all, holm, mcnemar, mean_interval
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "statistics.py"
+SCRIPT = Path(__file__).parent.parent / "benchmarks" / "error_rates.py"
 FIGURES = ("effect", "low", "high", "p", "p_permutation", "wins", "wins_low", "wins_high", "sd")
 
 
 @pytest.fixture(scope="module")
 def simulate():
-    """The simulations of `benchmarks/statistics.py`, run here with few repeats."""
+    """The simulations of `benchmarks/error_rates.py`, run here with few repeats."""
     spec = importlib.util.spec_from_file_location("statistics_benchmark", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -302,7 +302,7 @@ def test_bad_input_is_one_clear_line(call):
         call()
 
 
-# --- how often it errs: the fast version of benchmarks/statistics.py ----------------------------------------------
+# --- how often it errs: the fast version of benchmarks/error_rates.py ----------------------------------------------
 
 
 @pytest.mark.parametrize(

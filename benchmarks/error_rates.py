@@ -1,6 +1,6 @@
 """How often the statistics of a study are wrong, and how often they see what is there.
 
-    python benchmarks/statistics.py [--size fast|full] [--part aa,resampled,...]
+    python benchmarks/error_rates.py [--size fast|full] [--part aa,resampled,...]
 
 Everything is simulated with fixed seeds; `resampled` and `coverage` train real classifiers on rows of a real data
 set. A rate stands with its 95 % Wilson interval. `docs/statistics.md` says what the tables mean.

@@ -1,26 +1,30 @@
-"""The same training in lanes; run by speed.py in goodfit's environment. Prints what peer.py prints, an epoch of a run.
+"""The same trainings in lanes, with the same answers as `peer.py`; an epoch's seconds are those of one run.
 
-python lanes.py WORKLOAD.npz EPOCHS LANES
+    python lanes.py WORKLOAD.npz
+
+A request names `networks`, `lanes` of each and `epochs`; `accuracy` is the mean of all runs, after each epoch, by
+network.
 """
 
-import itertools
+from __future__ import annotations
+
 import json
-import resource
 import sys
 import time
+from typing import Any
 
-started = time.perf_counter()
+import numpy as np
+import scipy.sparse as sp
 
-import numpy as np  # noqa: E402
-import scipy.sparse as sp  # noqa: E402
-
-from goodfit.models import network  # noqa: E402
-from goodfit.models.recipe import Recipe  # noqa: E402
-from goodfit.train.lane import TRAIN, VALIDATION, Lane  # noqa: E402
-from goodfit.train.loop import Engine  # noqa: E402
+from goodfit.models import network
+from goodfit.models.recipe import Recipe
+from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress
+from goodfit.train.loop import Engine
+from peer import build, memory
 
 
-def rows(data: dict, name: str):
+def rows(data: dict[str, Any], name: str) -> Any:
+    """Rows as goodfit's encoders give them."""
     if name in data:
         return data[name]
     indptr, indices = data[f"{name}_indptr"], data[f"{name}_indices"]
@@ -28,49 +32,63 @@ def rows(data: dict, name: str):
     return sp.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=shape)
 
 
+def network_of(
+    spec: dict[str, Any], shape: tuple[int, ...], epochs: int, dropout_layers: bool | None
+) -> network.Network:
+    """A workload's network: a recipe where it is one, else Keras's own model."""
+    if "filters" in spec:
+        model = build(spec, shape)
+        return network.of(
+            model, model.optimizer, model.loss, spec["classes"], batch_size=spec["batch_size"], epochs=epochs
+        )
+    options = {k: v for k, v in spec.items() if k != "classes"}
+    return network.from_recipe(
+        Recipe(epochs=epochs, **options), shape[0], spec["classes"], dropout_layers=dropout_layers
+    )
+
+
 def main() -> None:
+    imports = memory("VmRSS")
     with np.load(sys.argv[1]) as file:
         data = dict(file)
-    spec = json.loads(str(data["spec"]))
-    epochs, count = int(sys.argv[2]), int(sys.argv[3])
+    networks = json.loads(str(data.pop("networks")))
+    size = sum(a.nbytes for a in data.values())
     x, x_val = rows(data, "x"), rows(data, "x_val")
+    member = np.repeat(np.asarray([TRAIN, VALIDATION], np.uint8), [x.shape[0], x_val.shape[0]])
     stacked = sp.vstack([x, x_val], format="csr") if sp.issparse(x) else np.concatenate([x, x_val])
     y = np.concatenate([data["y"], data["y_val"]])
-    member = np.repeat(np.asarray([TRAIN, VALIDATION], np.uint8), [x.shape[0], x_val.shape[0]])
-    if spec.get("filters"):
-        import keras
-
-        from peer import network as build
-
-        net = network.of(
-            build(spec, x.shape[1:]), keras.optimizers.get(spec["optimizer"]),
-            keras.losses.SparseCategoricalCrossentropy(), spec["classes"], batch_size=spec["batch_size"], epochs=epochs,
-        )  # fmt: skip
-    else:
-        recipe = Recipe(
-            units=tuple(spec["units"]),
-            batch_normalization=bool(spec.get("normalised")),
-            dropout=spec.get("dropout", 0.0),
-            optimizer=spec["optimizer"],
-            batch_size=spec["batch_size"],
-            epochs=epochs,
-        )
-        net = network.from_recipe(recipe, x.shape[1], spec["classes"])
-    times: list[float] = []
-    accuracy: list[float] = []
-
-    def told(progress) -> None:
-        times.append(time.perf_counter())
-        accuracy.append(float(np.mean(progress.metrics["val_accuracy"])))
-
+    shape = x.shape[1:]
+    del data, x, x_val
     engine = Engine(stacked, y)
-    engine.train([Lane("base", seed, net, member) for seed in range(count)], on_epoch=told)
-    chunk = [b - a for a, b in itertools.pairwise(times)]
-    chunks = len(times) // epochs
-    inside = [t for i, t in enumerate(chunk) if (i + 1) % epochs]  # the first epoch of a chunk pays for its start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    per_run = [t * chunks / count for t in inside]
-    print(json.dumps({"epochs": per_run, "first": times[0] - started, "accuracy": accuracy[-1], "peak": peak}))
+    del stacked
+    for line in sys.stdin:
+        request = json.loads(line)
+        began = last = time.perf_counter()
+        layers = True if len(request["networks"]) > 1 else None  # as a study has it: rates share a program
+        nets = {name: network_of(networks[name], shape, request["epochs"], layers) for name in request["networks"]}
+        seeds = range(request["seed"], request["seed"] + request["lanes"])
+        epochs: list[float] = []
+
+        def told(progress: Progress, epochs: list[float] = epochs) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            epochs.append((now - last) / len(progress.lanes))
+            last = now
+
+        runs = engine.train(
+            [Lane(name, seed, net, member) for name, net in nets.items() for seed in seeds], on_epoch=told
+        )
+        curves = {n: np.mean([r.curves["val_accuracy"] for r in runs if r.variant == n], axis=0).tolist() for n in nets}
+        answer = {
+            "epochs": epochs,
+            "seconds": time.perf_counter() - began,
+            "accuracy": curves,
+            "imports": imports,
+            "peak": memory("VmHWM"),
+            "data": size,
+            "weights": 4 * request["lanes"] * sum(net.model.count_params() for net in nets.values()),
+        }
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,34 @@
-"""One training by plain Keras, on whatever backend KERAS_BACKEND names; run by speed.py in the peer's own environment.
+"""Trainings by plain Keras, on whatever backend KERAS_BACKEND names; `worker.py` starts it in the peer's environment.
 
-    KERAS_BACKEND=tensorflow python peer.py WORKLOAD.npz EPOCHS
+    KERAS_BACKEND=tensorflow python peer.py WORKLOAD.npz
 
-The file holds x (dense, or CSR parts), y, x_val, y_val and `spec`, a JSON object with the network. Prints one JSON
-object: seconds of each epoch (training and validation), seconds from start to the end of the first epoch, the last
-validation accuracy, peak memory in bytes.
+Reads a request a line, a JSON object: `network` (its name), `seed`, `epochs`, `fresh` (whether to build and compile a
+model of its own rather than to give the last one new weights). Answers each with a JSON object: `epochs`, seconds of
+each, training and validation; `seconds` of all; `accuracy`, the last `val_accuracy`; `imports` and `peak`, bytes of
+memory after the imports and at most; `data` and `weights`, bytes.
 """
 
+from __future__ import annotations
+
 import json
-import resource
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-started = time.perf_counter()
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
+import keras
+import numpy as np
 
 
-def dense(data: dict, name: str) -> np.ndarray:
+def memory(what: str) -> int:
+    """Bytes of this process: `VmRSS` now, or `VmHWM` at most; on Linux only, elsewhere 0."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(what)), 0)
+
+
+def dense(data: dict[str, Any], name: str) -> np.ndarray:
+    """Rows as plain Keras takes them."""
     if name in data:
         return data[name]
     indptr, indices = data[f"{name}_indptr"], data[f"{name}_indices"]
@@ -27,62 +37,86 @@ def dense(data: dict, name: str) -> np.ndarray:
     return out
 
 
-def network(spec: dict, shape: tuple) -> keras.Model:
-    """The workload's network, built from scratch: what a user writes."""
+def build(spec: dict[str, Any], shape: tuple[int, ...]) -> keras.Model:
+    """A workload's network, compiled: what a user writes."""
     layers = [keras.Input(shape)]
-    for units in spec.get("filters", []):
-        layers += [keras.layers.Conv2D(units, 3, activation="relu"), keras.layers.MaxPooling2D()]
+    for filters in spec.get("filters", []):
+        layers += [keras.layers.Conv2D(filters, 3, activation="relu"), keras.layers.MaxPooling2D()]
     if spec.get("filters"):
         layers.append(keras.layers.Flatten())
+    penalty = keras.regularizers.L2(spec["l2"]) if spec.get("l2") else None
     for units in spec["units"]:
-        if spec.get("normalised"):
-            layers += [keras.layers.Dense(units, use_bias=False), keras.layers.BatchNormalization()]
-            layers += [keras.layers.Activation("relu"), keras.layers.Dropout(spec["dropout"])]
+        if spec.get("batch_normalization"):
+            layers += [keras.layers.Dense(units, use_bias=False, kernel_regularizer=penalty)]
+            layers += [keras.layers.BatchNormalization(), keras.layers.Activation("relu")]
         else:
-            layers.append(keras.layers.Dense(units, activation="relu"))
-    classes = spec["classes"]
-    layers.append(
-        keras.layers.Dense(1 if classes == 2 else classes, activation="sigmoid" if classes == 2 else "softmax")
-    )
+            layers.append(keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty))
+        if spec.get("dropout"):
+            layers.append(keras.layers.Dropout(spec["dropout"]))
+    two = spec["classes"] == 2
+    layers.append(keras.layers.Dense(1 if two else spec["classes"], activation="sigmoid" if two else "softmax"))
     model = keras.Sequential(layers)
-    loss = "binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy"
+    loss = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
     model.compile(optimizer=spec["optimizer"], loss=loss, metrics=["accuracy"])
     return model
 
 
 class Times(keras.callbacks.Callback):
-    def __init__(self):
+    """Seconds of each epoch; Keras ends an epoch after its validation."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.epochs = []
+        self.epochs: list[float] = []
+        self.last = time.perf_counter()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begin = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.epochs.append(time.perf_counter() - self.begin)
-        self.accuracy = logs["val_accuracy"]
-        if epoch == 0:
-            self.first = time.perf_counter() - started
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        now = time.perf_counter()
+        self.epochs.append(now - self.last)
+        self.last = now
 
 
 def main() -> None:
+    imports = memory("VmRSS")
     with np.load(sys.argv[1]) as file:
         data = dict(file)
-    spec = json.loads(str(data["spec"]))
-    x, x_val = dense(data, "x"), dense(data, "x_val")
-    model = network(spec, x.shape[1:])
-    times = Times()
-    model.fit(
-        x,
-        data["y"],
-        validation_data=(x_val, data["y_val"]),
-        epochs=int(sys.argv[2]),
-        batch_size=spec["batch_size"],
-        callbacks=[times],
-        verbose=0,
-    )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"epochs": times.epochs, "first": times.first, "accuracy": times.accuracy, "peak": peak}))
+    networks = json.loads(str(data.pop("networks")))
+    rows, size = {name: dense(data, name) for name in ("x", "x_val")}, sum(a.nbytes for a in data.values())
+    data = {name: data[name] for name in ("y", "y_val")}
+    models: dict[str, tuple[keras.Model, list[np.ndarray]]] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        name = request["network"]
+        began = time.perf_counter()
+        keras.utils.set_random_seed(request["seed"])
+        if name not in models or request.get("fresh"):
+            model = build(networks[name], rows["x"].shape[1:])
+            model.optimizer.build(model.trainable_variables)
+            models = {name: (model, [np.array(v) for v in model.optimizer.variables])}
+        else:
+            model, start = models[name]
+            model.set_weights(build(networks[name], rows["x"].shape[1:]).get_weights())
+            for variable, value in zip(model.optimizer.variables, start, strict=True):
+                variable.assign(value)
+        times = Times()
+        done = model.fit(
+            rows["x"],
+            data["y"],
+            validation_data=(rows["x_val"], data["y_val"]),
+            epochs=request["epochs"],
+            batch_size=networks[name]["batch_size"],
+            callbacks=[times],
+            verbose=0,
+        )
+        answer = {
+            "epochs": times.epochs,
+            "seconds": time.perf_counter() - began,
+            "accuracy": float(done.history["val_accuracy"][-1]),
+            "imports": imports,
+            "peak": memory("VmHWM"),
+            "data": size,
+            "weights": 4 * model.count_params(),
+        }
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

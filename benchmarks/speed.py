@@ -2,200 +2,315 @@
 
     python benchmarks/speed.py [--size fast|regular|large] [--only NAME,...] [--peers jax,tensorflow,torch]
 
-Every figure is the median over rounds in which ours and the peers' processes take turns. An epoch is training and
-validation; compilation stands apart (`first`: from process start to the end of the first epoch, compilation included).
-Writes out/speed.json beside this file. The IMDB reviews are taken from GOODFIT_DATA; without them the built-in
-docstrings stand in, and the table says so.
+Every workload is measured in one run in which goodfit and the peers take turns; figures are medians over turns, and
+accuracy stands beside speed. `README.md` beside this file says what each workload is. After each workload two files
+are written into out/: speed.json, a row a workload against its fastest peer, and speed-peers.json, all peers with
+compile times and the machine. `--only` leaves the rows of other workloads of the same size as they are. IMDB and
+fashion-mnist are taken from GOODFIT_DATA; without them built-in sets stand in, and the notes say so.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import os
-import subprocess
+import platform
 import sys
 import tempfile
 import time
-import venv
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).parent
-OUT = HERE / "out"
-PEERS = {"jax": ["keras", "jax"], "tensorflow": ["keras", "tensorflow-cpu"], "torch": ["keras", "torch"]}
-WORKLOADS = {
-    "imdb_16": {"data": "text", "units": [16, 16], "batch_size": 512, "optimizer": "rmsprop", "lanes": 29},
-    "imdb_16_100": {"data": "text", "units": [16, 16], "batch_size": 512, "optimizer": "rmsprop", "lanes": 100},
-    "imdb_512": {"data": "text", "units": [512, 512], "batch_size": 512, "optimizer": "rmsprop", "lanes": 2},
-    "tabular": {
-        "data": "table", "units": [64, 32], "batch_size": 32, "optimizer": "adam", "lanes": 29,
-        "normalised": True, "dropout": 0.3,
-    },
-    "cnn": {"data": "images", "filters": [32, 64], "units": [], "batch_size": 64, "optimizer": "adam", "lanes": 4},
-}  # fmt: skip
-SIZES = {"fast": (3_000, 2, 1), "regular": (25_000, 4, 2), "large": (25_000, 6, 3)}
-"""Rows, epochs and rounds."""
+import numpy as np
+
+from worker import PEERS, Worker, alone, environment
+from workloads import LANED, NAMES, SIZES, STUDIES, Size, texts, tokenise, write
+
+OUT = Path(__file__).parent / "out"
+CONTRACT = ("workload", "peer", "ratio", "ours", "theirs", "accuracy", "peer_accuracy")
+COLD_EPOCHS = 4
 
 
-def text_rows(rows: int) -> tuple[dict, str]:
-    """Multi-hot rows of 10,000 words, sparse."""
-    import numpy as np
+@dataclass(frozen=True)
+class Row:
+    """A workload against a peer.
 
-    from goodfit import data, encode
+    Attributes:
+        workload, peer: Names.
+        ours, theirs: Seconds of a run's epoch or of all, as `note` says; bytes for `memory`.
+        accuracy, peer_accuracy: Validation accuracy after as many epochs, mean over runs; None where nothing trains.
+        compile, peer_compile: Seconds that the first epoch took longer than the later ones, where it is left out.
+        note: What was measured.
+    """
 
-    name = (
-        "imdb"
-        if any((Path(p) / "imdb").is_dir() for p in os.environ.get("GOODFIT_DATA", "").split(os.pathsep))
-        else "docstrings"
+    workload: str
+    peer: str
+    ours: float
+    theirs: float
+    accuracy: float | None = None
+    peer_accuracy: float | None = None
+    compile: float | None = None
+    peer_compile: float | None = None
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, with the ratio."""
+        d = asdict(self)
+        return {"workload": d.pop("workload"), "peer": d.pop("peer"), "ratio": self.theirs / self.ours, **d}
+
+
+def median(found: Iterable[float]) -> float:
+    return float(np.median(list(found)))
+
+
+class Bench:
+    """What all workloads are measured with."""
+
+    def __init__(self, size: Size, peers: list[str], folder: Path):
+        self.size, self.peers, self.folder = size, peers, folder
+        self.file = folder / "workload.npz"
+        self.caches = 0
+
+    def cache(self) -> Path:
+        """An empty cache folder."""
+        self.caches += 1
+        return self.folder / f"cache-{self.caches}"
+
+    def laned(self, name: str) -> list[Row]:
+        """Seconds per run and epoch, training and validation, compilation apart."""
+        workload = LANED[name]
+        what = write(workload, self.size, self.file)
+        epochs, lanes, networks = self.size.epochs, workload["lanes"], list(workload["networks"])
+        workers = {peer: Worker(peer, self.file, self.cache()) for peer in (None, *self.peers)}
+        first: dict[str | None, float] = {}
+        took: dict[str | None, list[float]] = {peer: [] for peer in workers}
+        accuracy: dict[str | None, list[float]] = {peer: [] for peer in workers}
+        for turn in range(self.size.rounds + 1):  # the first compiles
+            for peer, worker in workers.items():
+                request = {"network": networks[0], "networks": networks, "lanes": lanes, "seed": turn}
+                answer = worker.ask(**request, epochs=epochs if turn else 1)
+                if not turn:
+                    first[peer] = answer["epochs"][0] * (1 if peer else lanes)
+                    continue
+                took[peer] += answer["epochs"]
+                last = answer["accuracy"]
+                accuracy[peer].append(last if peer else last[networks[0]][-1])
+        for worker in workers.values():
+            worker.close()
+        return [
+            Row(
+                name,
+                f"Keras on {peer}",
+                median(took[None]),
+                median(took[peer]),
+                median(accuracy[None]),
+                median(accuracy[peer]),
+                first[None] - lanes * median(took[None]),
+                first[peer] - median(took[peer]),
+                f"seconds per run and epoch, {lanes} lanes; accuracy after {epochs} epochs; {what}",
+            )
+            for peer in self.peers
+        ]
+
+    def study(self, name: str) -> list[Row]:
+        """Seconds of all runs of a study from the start of the process, against one `fit` after the other."""
+        workload, size = STUDIES[name], self.size
+        what = write(workload, size, self.file)
+        networks, lanes = list(workload["networks"]), workload["lanes"]
+        ask = {"networks": networks, "lanes": lanes, "seed": 0, "epochs": size.study_epochs}
+        ours = alone(None, self.file, self.cache(), **ask)
+        rows = []
+        left = size.study_epochs - size.peer_epochs
+        accuracy = float(np.mean([curve[size.peer_epochs - 1] for curve in ours["accuracy"].values()]))
+        for peer in self.peers:
+            total, reached = 0.0, []
+            with Worker(peer, self.file, self.cache()) as worker:
+                for network in networks:
+                    seconds = []
+                    for seed in range(size.peer_runs):
+                        run = worker.ask(network=network, seed=seed, epochs=size.peer_epochs, fresh=True)
+                        seconds.append(run["seconds"] + left * median(run["epochs"][1:]))
+                        reached.append(run["accuracy"])
+                    total += lanes * float(np.mean(seconds))
+            note = (
+                f"seconds of {len(networks) * lanes} runs of {size.study_epochs} epochs, compilation and goodfit's "
+                f"imports included; the peer's from {size.peer_runs} runs a variant of {size.peer_epochs} epochs; "
+                f"accuracy after {size.peer_epochs} epochs; {what}"
+            )
+            rows.append(
+                Row(name, f"Keras on {peer}", ours["since"], total, accuracy, float(np.mean(reached)), note=note)
+            )
+        return rows
+
+    def tokenise(self) -> list[Row]:
+        """Seconds to (1,2)-grams of raw texts."""
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        found, what = texts(self.size.texts)
+        ours, theirs = [], []
+        for _ in range(self.size.rounds):
+            began = time.perf_counter()
+            grams, _ = tokenise(found)
+            ours.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            vectorizer = CountVectorizer(ngram_range=(1, 2))
+            vectorizer.fit_transform(found)
+            theirs.append(time.perf_counter() - began)
+        note = f"seconds; {grams:,} n-grams, scikit-learn {len(vectorizer.vocabulary_):,}; {what}"
+        return [Row("tokenise", "scikit-learn", median(ours), median(theirs), note=note)]
+
+    def cold_start(self) -> list[Row]:
+        """Seconds of one run from the start of its process until it is trained."""
+        workload = LANED["imdb_16"]
+        what = write(workload, self.size, self.file)
+        networks = list(workload["networks"])
+        found: dict[str | None, list[dict[str, Any]]] = {peer: [] for peer in (None, *self.peers)}
+        warm = []
+        for seed in range(self.size.rounds):
+            request = {"network": networks[0], "networks": networks, "lanes": 1, "seed": seed, "epochs": COLD_EPOCHS}
+            cache = self.cache()
+            for peer, answers in found.items():
+                answers.append(alone(peer, self.file, cache, **request))
+            warm.append(alone(None, self.file, cache, **request)["since"])
+        accuracy = median(a["accuracy"][networks[0]][-1] for a in found[None])
+        return [
+            Row(
+                "cold_start",
+                f"Keras on {peer}",
+                median(a["since"] for a in found[None]),
+                median(a["since"] for a in found[peer]),
+                accuracy,
+                median(a["accuracy"] for a in found[peer]),
+                note=f"seconds from the start of the process, imports and compilation with an empty cache included, to "
+                f"{COLD_EPOCHS} epochs of one run; {median(warm):.2f} s where goodfit's cache is filled; {what}",
+            )
+            for peer in self.peers
+        ]
+
+    def memory(self) -> list[Row]:
+        """Peak memory above that after the imports: all lanes of goodfit against one run of the peer."""
+        workload = LANED["imdb_16"]
+        what = write(workload, self.size, self.file)
+        networks, lanes, epochs = list(workload["networks"]), workload["lanes"], self.size.epochs
+        request = {"network": networks[0], "networks": networks, "seed": 0, "epochs": epochs}
+        ours = alone(None, self.file, self.cache(), lanes=lanes, **request)
+        one = alone(None, self.file, self.cache(), lanes=1, **request)
+        above = {None: ours["peak"] - ours["imports"], 1: one["peak"] - one["imports"]}
+        if not ours["peak"]:
+            print("memory: left out, this system does not tell a process's peak", file=sys.stderr)
+            return []
+        needed = ours["data"] + ours["weights"]
+        rows = []
+        for peer in self.peers:
+            theirs = alone(peer, self.file, self.cache(), **request)
+            note = (
+                f"bytes at most above those after the imports, {lanes} lanes against one run; rows and weights are "
+                f"{needed:,}, so goodfit holds {above[None] / needed:.2f} times these; one lane {above[1]:,}; {what}"
+            )
+            rows.append(
+                Row(
+                    "memory",
+                    f"Keras on {peer}",
+                    above[None],
+                    theirs["peak"] - theirs["imports"],
+                    ours["accuracy"][networks[0]][-1],
+                    theirs["accuracy"],
+                    note=note,
+                )
+            )
+        return rows
+
+    def measure(self, name: str) -> list[Row]:
+        """A workload's rows, one a peer, the peer that goodfit leads least first."""
+        if name in LANED:
+            rows = self.laned(name)
+        elif name in STUDIES:
+            rows = self.study(name)
+        else:
+            rows = getattr(self, name)()
+        return sorted(rows, key=lambda row: row.theirs)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    info = Path("/proc/cpuinfo")
+    flags = (
+        next((line for line in info.read_text().splitlines() if line.startswith("flags")), "") if info.exists() else ""
     )
-    dataset = data.load(name)
-    keep = np.random.default_rng(0).permutation(np.flatnonzero(~dataset.test))[:rows]
-    x = encode.make(dataset).fit(dataset.select(keep)).transform(dataset.select(keep)).tocsr()
-    cut = int(0.6 * len(keep))
-    out = {"features": x.shape[1], "y": dataset.labels[keep[:cut]], "y_val": dataset.labels[keep[cut:]]}
-    for part, block in (("x", x[:cut]), ("x_val", x[cut:])):
-        out |= {f"{part}_indptr": block.indptr, f"{part}_indices": block.indices}
-    return out, f"{name}, {len(dataset.classes)} classes"
-
-
-def table_rows(rows: int) -> tuple[dict, str]:
-    """100 columns, 10 classes, made by scikit-learn."""
-    from sklearn.datasets import make_classification
-
-    x, y = make_classification(rows, 100, n_informative=30, n_classes=10, random_state=0)
-    cut = int(0.8 * rows)
-    x = ((x - x.mean(0)) / x.std(0)).astype("float32")
-    return {"x": x[:cut], "y": y[:cut], "x_val": x[cut:], "y_val": y[cut:]}, "made"
-
-
-def image_rows(rows: int) -> tuple[dict, str]:
-    """Fashion-MNIST where it is at hand, else digits blown up to 28x28."""
-    import gzip
-
-    import numpy as np
-
-    for folder in (Path(p) / "fashion-mnist" for p in os.environ.get("GOODFIT_DATA", "").split(os.pathsep) if p):
-        if folder.is_dir():
-            raw = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())[16:]
-            x = np.frombuffer(raw, np.uint8).reshape(-1, 28, 28, 1).astype("float32") / 255
-            y = np.frombuffer(gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
-            name = "fashion-mnist"
-            break
-    else:
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        x = np.kron(digits.images, np.ones((1, 3, 3)))[..., None].astype("float32") / 16
-        x, y, name = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))), digits.target, "digits"
-    x, y = x[:rows], y[:rows].astype("int64")
-    cut = int(0.8 * len(x))
-    return {"x": x[:cut], "y": y[:cut], "x_val": x[cut:], "y_val": y[cut:]}, name
-
-
-DATA = {"text": text_rows, "table": table_rows, "images": image_rows}
-
-
-def environment(peer: str) -> Path:
-    """The interpreter of a peer's own environment, made and filled on first use."""
-    folder = HERE.parent / f".venv-{peer}"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        print(f"installing {', '.join(PEERS[peer])} into {folder.name}", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PEERS[peer]], check=True)
-        (folder / "ready").touch()
-    return python
-
-
-def run(python: Path | str, script: str, *args: object, backend: str = "jax") -> dict:
-    """A process of its own; what it prints last is JSON."""
-    env = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [str(python), str(HERE / script), *map(str, args)], env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{script} on {backend} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def tokenise(rows: int) -> list[dict]:
-    """(1,2)-grams of raw texts: seconds against CountVectorizer."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    from goodfit import data
-    from goodfit.encode import ngrams
-
-    paths = [Path(p) / "imdb" / "IMDB Dataset.csv" for p in os.environ.get("GOODFIT_DATA", "").split(os.pathsep) if p]
-    path = next((p for p in paths if p.exists()), None)
-    dataset = data.load(str(path), "sentiment") if path else data.load("docstrings")
-    texts = data.joined_texts(dataset.rows)[:rows]
-    began = time.perf_counter()
-    ngrams.fit(texts, ngram_range=(1, 2))
-    ours = time.perf_counter() - began
-    began = time.perf_counter()
-    CountVectorizer(ngram_range=(1, 2)).fit_transform(texts)
-    theirs = time.perf_counter() - began
-    return [row("tokenise", "scikit-learn", ours, theirs, None, None)]
-
-
-def row(
-    workload: str, peer: str, ours: float, theirs: float, accuracy: float | None, peer_accuracy: float | None
-) -> dict:
     return {
-        "workload": workload, "peer": peer, "ratio": theirs / ours, "ours": ours, "theirs": theirs,
-        "accuracy": accuracy, "peer_accuracy": peer_accuracy,
-    }  # fmt: skip
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "architecture": platform.machine(),
+        "avx512": "avx512f" in flags.split(),
+        "python": platform.python_version(),
+        "peers": PEERS,
+    }
 
 
-def measure(name: str, peers: list[str], size: str) -> list[dict]:
-    """A workload's rows of the table, one a peer."""
-    spec, (rows, epochs, rounds) = dict(WORKLOADS[name]), SIZES[size]
-    arrays, what = DATA[spec["data"]](min(rows, 10_000) if spec["data"] == "images" else rows)
-    spec["classes"] = int(arrays["y"].max()) + 1
-    import numpy as np
+def save(rows: list[Row], measured: list[str], size: str) -> None:
+    """Write both files; rows of workloads that were not measured now stay if they are of the same size."""
+    OUT.mkdir(exist_ok=True)
+    path = OUT / "speed-peers.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    old = kept.get("rows", []) if kept.get("size") == size else []
+    table = [row for row in old if row["workload"] not in measured] + [row.to_dict() for row in rows]
+    table.sort(key=lambda row: NAMES.index(row["workload"]))  # stable: the fastest peer stays first
+    path.write_text(json.dumps({"size": size, "machine": machine(), "rows": table}, indent=1))
+    fastest: dict[str, dict[str, Any]] = {}
+    for row in table:
+        fastest.setdefault(row["workload"], {key: row[key] for key in CONTRACT})
+    (OUT / "speed.json").write_text(json.dumps(list(fastest.values()), indent=1))
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "workload.npz"
-        np.savez(path, spec=np.asarray(json.dumps(spec)), **arrays)
-        ours: list[dict] = []
-        theirs: dict[str, list[dict]] = {p: [] for p in peers}
-        for _ in range(rounds):
-            ours.append(run(sys.executable, "lanes.py", path, epochs, spec["lanes"]))
-            for peer in peers:
-                theirs[peer].append(run(environment(peer), "peer.py", path, max(2, epochs // 2), backend=peer))
-    print(f"  {name}: {what}", file=sys.stderr)
 
-    def epoch(found: list[dict], skip: int) -> float:
-        return float(np.median([t for f in found for t in f["epochs"][skip:]]))
+HEADS = ("workload", "peer", "ours", "theirs", "ratio", "accuracy", "its", "compile", "its")
+WIDTHS = (12, 20, 10, 10, 8, 9, 8, 8, 8)
 
-    out = []
-    for peer, found in theirs.items():
-        label = f"Keras on {peer}"
-        out.append(row(name, label, epoch(ours, 0), epoch(found, 1), ours[-1]["accuracy"], found[-1]["accuracy"]))
-        if name == "imdb_16":
-            first = min(f["first"] for f in ours), min(f["first"] for f in found)
-            out.append(row("first epoch of 29 runs, of one", label, *first, None, None))
-            out.append(row("memory", label, max(f["peak"] for f in ours), max(f["peak"] for f in found), None, None))
-    return out
+
+def line(row: Row) -> str:
+    """A row for people."""
+    d = row.to_dict()
+    unit = (lambda x: f"{x / 2**20:.0f} MiB") if row.workload == "memory" else (lambda x: f"{x:.4g}")
+    cells = [row.workload, row.peer, unit(row.ours), unit(row.theirs), f"{d['ratio']:.1f}"]
+    for value, digits in ((row.accuracy, 4), (row.peer_accuracy, 4), (row.compile, 1), (row.peer_compile, 1)):
+        cells.append("" if value is None else f"{value:.{digits}f}")
+    return table_line(cells)
+
+
+def table_line(cells: Iterable[str]) -> str:
+    return " ".join(f"{c:<{w}}" if i < 2 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(cells, WIDTHS, strict=True)))
+
+
+def chosen(text: str, known: Iterable[str], what: str, parser: argparse.ArgumentParser) -> list[str]:
+    """Names from an option, each of which has to be known."""
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in known:
+            parser.error(f"unknown {what} {name!r}; there is {', '.join(known)}")
+    return names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="regular")
-    parser.add_argument("--only", default=",".join([*WORKLOADS, "tokenise"]))
-    parser.add_argument("--peers", default=",".join(PEERS))
-    args = parser.parse_args()
-    table: list[dict] = []
-    for name in args.only.split(","):
-        table += (
-            tokenise(SIZES[args.size][0]) if name == "tokenise" else measure(name, args.peers.split(","), args.size)
-        )
-    OUT.mkdir(exist_ok=True)
-    (OUT / "speed.json").write_text(json.dumps(table, indent=1))
-    print(f"{'workload':32}{'peer':22}{'ours':>12}{'theirs':>12}{'ratio':>8}{'accuracy':>10}{'peer':>8}")
-    for r in table:
-        accuracies = "".join(
-            f"{'' if a is None else f'{a:.4f}':>{w}}" for a, w in ((r["accuracy"], 10), (r["peer_accuracy"], 8))
-        )
-        print(f"{r['workload']:32}{r['peer']:22}{r['ours']:12.4g}{r['theirs']:12.4g}{r['ratio']:8.1f}{accuracies}")
+    parser.add_argument("--only", default=",".join(NAMES), help="workloads, separated by commas")
+    parser.add_argument("--peers", default=",".join(PEERS), help="Keras backends, separated by commas")
+    options = parser.parse_args()
+    names = chosen(options.only, NAMES, "workload", parser)
+    peers = chosen(options.peers, PEERS, "peer", parser)
+    for peer in peers:
+        environment(peer)
+    print(table_line(HEADS), flush=True)
+    rows: list[Row] = []
+    for i, name in enumerate(names, start=1):
+        with tempfile.TemporaryDirectory() as folder:
+            found = Bench(SIZES[options.size], peers, Path(folder)).measure(name)
+        rows += found
+        save(rows, names[:i], options.size)
+        for row in found:
+            print(line(row), flush=True)
+        if found:
+            print(f"  {found[0].note}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+SIZE ?= regular
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find native src -name '*.py' -o -name '*.cpp' -o -name '*.h' -o -name '*.css' -o -name '*.js' 2>/dev/null)
 
@@ -10,7 +11,7 @@ help:
 	@echo "make demo     install, then study a built-in text data set (no download)"
 	@echo "make test     install what tests need and run them all"
 	@echo "make check    lint, types and import rules"
-	@echo "make bench    measure lanes against Keras on JAX, TensorFlow and torch, and scikit-learn"
+	@echo "make bench    measure lanes against Keras on JAX, TensorFlow and torch, and scikit-learn (SIZE=fast|regular|large)"
 	@echo "make install  goodfit into $(VENV)"
 
 install: $(VENV)/installed
@@ -41,7 +42,7 @@ format: $(VENV)/tools
 	$(BIN)/ruff format .
 
 bench: install
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/speed.py --size $(SIZE)
 
 clean:
 	rm -rf build demo .pytest_cache .ruff_cache .mypy_cache

@@ -77,23 +77,31 @@ PyObject* spelled(const goodfit::Vocabulary& vocabulary) {
   return list;
 }
 
-PyObject* fit(PyObject*, PyObject* args) {
-  PyObject* tuple;
+PyObject* choose(PyObject*, PyObject* args) {
+  PyObject* blocks;
   goodfit::NgramOptions o{};
   long long most;
-  if (!PyArg_ParseTuple(args, "O!iiLdd", &PyTuple_Type, &tuple, &o.low, &o.high, &most, &o.min_df, &o.max_df))
-    return nullptr;
+  if (!PyArg_ParseTuple(args, "OiiLdd", &blocks, &o.low, &o.high, &most, &o.min_df, &o.max_df)) return nullptr;
   o.max_features = most;
-  std::vector<goodfit::Text> texts;
-  if (!texts_of(tuple, &texts)) return nullptr;
+  PyObject *iterator = PyObject_GetIter(blocks), *block = nullptr;
+  if (!iterator) return nullptr;
   goodfit::Vocabulary vocabulary;
-  std::vector<goodfit::Counts> parts;
-  Py_BEGIN_ALLOW_THREADS;
-  goodfit::choose(texts, o, vocabulary);
-  parts = goodfit::count(texts, vocabulary, o);
-  Py_END_ALLOW_THREADS;
-  PyObject *list = spelled(vocabulary), *counts = list ? arrays(parts, texts.size()) : nullptr;
-  return counts ? Py_BuildValue("NN", list, counts) : nullptr;
+  PyThreadState* state = PyEval_SaveThread();
+  const auto next = [&](std::vector<goodfit::Text>& texts) {
+    PyEval_RestoreThread(state);
+    texts.clear();
+    Py_CLEAR(block);
+    block = PyIter_Next(iterator);
+    if (block && !PyTuple_Check(block)) PyErr_SetString(PyExc_TypeError, "blocks of texts must be tuples");
+    const bool there = block && !PyErr_Occurred() && texts_of(block, &texts);
+    state = PyEval_SaveThread();
+    return there;
+  };
+  goodfit::choose(next, o, vocabulary);
+  PyEval_RestoreThread(state);
+  Py_XDECREF(block);
+  Py_DECREF(iterator);
+  return PyErr_Occurred() ? nullptr : spelled(vocabulary);
 }
 
 PyObject* transform(PyObject*, PyObject* args) {
@@ -119,8 +127,8 @@ PyObject* transform(PyObject*, PyObject* args) {
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
-    {"fit", fit, METH_VARARGS,
-     "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `transform` has them."},
+    {"choose", choose, METH_VARARGS,
+     "(blocks of texts, low, high, max_features, min_df, max_df): the n-grams to keep."},
     {"transform", transform, METH_VARARGS, "(texts, vocabulary, low, high): indptr, indices, values as bytes."},
     {nullptr, nullptr, 0, nullptr},
 };

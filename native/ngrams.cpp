@@ -147,26 +147,32 @@ std::vector<uint32_t> ranks(int threads, const Tokens& tokens, std::vector<uint3
 
 }  // namespace
 
-void choose(const std::vector<Text>& texts, const NgramOptions& options, Vocabulary& out) {
-  const int threads = threads_for(texts.size());
-  std::deque<Found> found;
-  for (int i = 0; i < threads; ++i) found.emplace_back(out.tokens);
-  std::vector<Shard> shards(kShards);
+void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out) {
   constexpr int64_t kBlock = int64_t{1} << 24;  // characters that are read before n-grams are tallied: bounds memory
   constexpr size_t kPart = 64;                  // texts that a thread takes at a time
-  for (size_t first = 0, last; first < texts.size(); first = last) {
-    int64_t length = 0;
-    for (last = first; last < texts.size() && length < kBlock;) length += texts[last++].length;
-    share(threads, (last - first + kPart - 1) / kPart, [&](int thread, size_t part) {
-      for (size_t i = first + part * kPart; i < std::min(last, first + (part + 1) * kPart); ++i)
-        found[thread].read(texts[i], uint32_t(i), options);
-    });
-    share(threads, options.high > 1 ? kShards : 0, [&](int, size_t shard) {
-      for (Found& f : found) {
-        for (const auto& entry : f.grams[shard]) shards[shard].add(entry.gram, entry.text);
-        f.grams[shard].clear();
-      }
-    });
+  int threads = 1;
+  std::deque<Found> found;
+  std::vector<Shard> shards(kShards);
+  std::vector<Text> texts;
+  uint32_t before = 0;  // texts read
+  while (next(texts)) {
+    threads = std::max(threads, threads_for(texts.size()));
+    while (int(found.size()) < threads) found.emplace_back(out.tokens);
+    for (size_t first = 0, last; first < texts.size(); first = last) {
+      int64_t length = 0;
+      for (last = first; last < texts.size() && length < kBlock;) length += texts[last++].length;
+      share(threads, (last - first + kPart - 1) / kPart, [&](int thread, size_t part) {
+        for (size_t i = first + part * kPart; i < std::min(last, first + (part + 1) * kPart); ++i)
+          found[thread].read(texts[i], before + uint32_t(i), options);
+      });
+      share(threads, options.high > 1 ? kShards : 0, [&](int, size_t shard) {
+        for (Found& f : found) {
+          for (const auto& entry : f.grams[shard]) shards[shard].add(entry.gram, entry.text);
+          f.grams[shard].clear();
+        }
+      });
+    }
+    before += uint32_t(texts.size());
   }
 
   std::vector<uint32_t> order;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -25,8 +26,11 @@ struct Vocabulary {
   std::vector<Gram> grams;
 };
 
+// Gives the next texts, which live until it is asked again; false when there are no more.
+using NextTexts = std::function<bool(std::vector<Text>&)>;
+
 // Adds the n-grams to keep, by falling count, ties in code point order.
-void choose(const std::vector<Text>& texts, const NgramOptions& options, Vocabulary& out);
+void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out);
 
 // Adds an n-gram by its text: tokens with a blank between them.
 void add(std::string_view gram, Vocabulary& out);

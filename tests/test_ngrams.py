@@ -93,6 +93,25 @@ def test_native_is_slow_on_tricky_texts(monkeypatch):
     both_ways(monkeypatch, [])
 
 
+@pytest.mark.parametrize("block", [1, 2, 5])
+def test_texts_taken_in_blocks_give_the_same(monkeypatch, block):
+    texts = [TRICKY, None, "", "b a b", "a c", TRICKY[::-1], "c a b a"]
+    options = {"ngram_range": (1, 2), "min_df": 2, "max_features": 9}
+    whole = ngrams.fit(texts, **options)
+    monkeypatch.setattr(ngrams, "BLOCK", block)
+    vocabulary, counts = ngrams.fit(texts, **options)
+    assert vocabulary == whole[0]
+    np.testing.assert_array_equal(counts.toarray(), whole[1].toarray())
+    assert counts.indices.dtype == counts.indptr.dtype == np.int32
+
+
+@needs_native
+@pytest.mark.parametrize("blocks", [None, ["a b"], [("a",), 3], [("a", 1)]])
+def test_what_is_no_block_of_texts_is_an_error(blocks):
+    with pytest.raises(TypeError):
+        _native.choose(blocks, 1, 1, -1, 0.0, 9.0)
+
+
 @needs_native
 def test_native_knows_every_character(monkeypatch):
     texts = ["".join(f"a{chr(c)}b " for c in range(start, start + 4096)) for start in range(0, 0x110000, 4096)]

@@ -26,7 +26,10 @@ def plain(column: pl.Series) -> pl.Series:
     kind = column.dtype
     if kind == pl.String:
         found = numbers(column)
-        return column.set(column.str.strip_chars() == "", None) if found is None else found
+        if found is not None:
+            return found
+        empty = column.to_frame().select(blank(pl.all()) & pl.all().is_not_null()).to_series()
+        return column.set(empty, None) if empty.any() else column
     if kind in (pl.Categorical, pl.Enum) or kind == pl.Null:
         return column.cast(pl.String)
     if kind.is_decimal() or kind.is_float():
@@ -42,6 +45,11 @@ def plain(column: pl.Series) -> pl.Series:
     return of_values(column.name, column.to_list()).cast(pl.String)
 
 
+def blank(column: pl.Expr) -> pl.Expr:
+    """True for a text cell with nothing in it, a missing one included; without a trimmed copy of the column."""
+    return ~column.str.contains(r"\S").fill_null(value=False)
+
+
 def texts(column: pl.Series) -> pl.Series:
     """A column of any type as text."""
     return column if column.dtype == pl.String else plain(column).cast(pl.String)
@@ -49,11 +57,10 @@ def texts(column: pl.Series) -> pl.Series:
 
 def numbers(column: pl.Series) -> pl.Series | None:
     """A text column as Int64 or Float64 where all that is there are numbers; else None."""
-    text = column.str.strip_chars()
-    sample = text.drop_nulls().head(200)
+    sample = column.head(1000).drop_nulls().head(200).str.strip_chars()
     if len(sample) and _parsed(sample) is None:  # most text columns say so at once
         return None
-    return _parsed(text)
+    return _parsed(column.str.strip_chars())
 
 
 def _parsed(text: pl.Series) -> pl.Series | None:

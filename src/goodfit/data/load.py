@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from goodfit.data import columns, labels
-from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, joined_texts, row_groups
+from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, row_groups
 from goodfit.data.files import flat_folder, open_path
 from goodfit.data.sources import digits, docstrings, keras_sets, memory
 from goodfit.data.sources.raw import Raw, joined
@@ -203,7 +203,7 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
         return rows, "table", None
     rest = [c for c in rows.columns if c not in texts]
     frame = pl.DataFrame([columns.texts(rows[c]) for c in texts])
-    empty = sum(not t.strip() for t in joined_texts(frame))
+    empty = int(frame.select(pl.all_horizontal(columns.blank(pl.all()))).to_series().sum())
     if empty == len(frame):
         raise DataError(
             f"the text column {texts[0]!r} is empty everywhere", expected="texts", fix="Name another one with --text."

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -22,10 +22,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from goodfit import settings
-from goodfit.errors import UsageError
+from goodfit.errors import DataError, UsageError
 
 LONGEST = 3
 """Tokens of the longest n-gram."""
+
+BLOCK = 65_536
+"""Texts that are Python objects at once."""
 
 
 def fit(
@@ -38,7 +41,7 @@ def fit(
     """Choose a vocabulary and count it.
 
     Args:
-        texts: The texts; None is an empty one.
+        texts: The texts, any sequence that can be sliced; None is an empty one. They are taken `BLOCK` at a time.
         ngram_range: Tokens of the shortest and the longest n-gram, from 1 to `LONGEST`.
         max_features: N-grams to keep at most, the most frequent of all texts together.
         min_df: Texts that an n-gram must stand in at least: a number, or a share if a float.
@@ -59,8 +62,8 @@ def fit(
     if native is None:
         return _slow_fit(texts, ngram_range, max_features, low, high)
     most = -1 if max_features is None else max_features
-    vocabulary, arrays = native.fit(tuple(texts), *ngram_range, most, low, high)
-    return vocabulary, _counts(arrays, len(vocabulary))
+    vocabulary = native.choose(_blocks(texts), *ngram_range, most, low, high)
+    return vocabulary, transform(texts, vocabulary, ngram_range)
 
 
 def transform(
@@ -75,7 +78,8 @@ def transform(
     native = _native()
     if native is None:
         return _slow_transform(texts, vocabulary, ngram_range)
-    return _counts(native.transform(tuple(texts), tuple(vocabulary), *ngram_range), len(vocabulary))
+    known = tuple(vocabulary)
+    return _counts([native.transform(block, known, *ngram_range) for block in _blocks(texts)], len(vocabulary))
 
 
 def tokens(text: str) -> list[str]:
@@ -115,11 +119,36 @@ def _native() -> Any:
     return None
 
 
-def _counts(arrays: tuple[bytearray, bytearray, bytearray], columns: int) -> csr_array:
-    indptr, indices, values = (
-        np.frombuffer(a, t) for a, t in zip(arrays, (np.int32, np.int32, np.float32), strict=True)
-    )
-    return csr_array((values, indices, indptr), shape=(len(indptr) - 1, columns))
+def _blocks(texts: Sequence[str | None]) -> Iterator[tuple[str | None, ...]]:
+    return (tuple(texts[at : at + BLOCK]) for at in range(0, len(texts), BLOCK))
+
+
+def _counts(parts: list[tuple[bytearray, bytearray, bytearray]], columns: int) -> csr_array:
+    """Blocks of counts as one array; each block is let go of when it is copied."""
+    entries = sum(len(indices) for _, indices, _ in parts) // 4
+    if entries >= 2**31:
+        raise DataError(
+            "the texts have too many words to be held at once",
+            expected="fewer than 2,147,483,648 different words, counted in each text",
+            received=f"{entries:,}",
+            fix="Keep fewer words (--words), or take a sample of the rows.",
+        )
+    if len(parts) == 1:
+        indptr, indices, values = (np.frombuffer(a, t) for a, t in zip(parts[0], _TYPES, strict=True))
+        return csr_array((values, indices, indptr), shape=(len(indptr) - 1, columns))
+    indptr = np.zeros(sum(len(starts) // 4 - 1 for starts, _, _ in parts) + 1, np.int32)
+    indices, values = np.empty(entries, np.int32), np.empty(entries, np.float32)
+    row = entry = 0
+    for at, part in enumerate(parts):
+        starts, found, counts = (np.frombuffer(a, t) for a, t in zip(part, _TYPES, strict=True))
+        indptr[row + 1 : row + len(starts)] = starts[1:] + entry
+        indices[entry : entry + len(found)], values[entry : entry + len(found)] = found, counts
+        row, entry = row + len(starts) - 1, entry + len(found)
+        parts[at] = (bytearray(), bytearray(), bytearray())
+    return csr_array((values, indices, indptr), shape=(row, columns))
+
+
+_TYPES = (np.int32, np.int32, np.float32)
 
 
 def _check(ngram_range: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, final
 
 import numpy as np
@@ -120,7 +121,24 @@ class TextEncoder(Encoder):
         return encoder
 
 
-def texts_of(rows: Any, columns: tuple[str, ...]) -> list[str]:
+class Texts(Sequence[str]):
+    """The texts of a frame's rows, made when they are asked for, so that a frame on disk stays there."""
+
+    def __init__(self, frame: pl.DataFrame):
+        self.frame = frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, at: Any) -> Any:
+        return joined_texts(self.frame[at]) if isinstance(at, slice) else joined_texts(self.frame[[at]])[0]
+
+    def __iter__(self) -> Iterator[str]:
+        for at in range(0, len(self), ngrams.BLOCK):
+            yield from self[at : at + ngrams.BLOCK]
+
+
+def texts_of(rows: Any, columns: tuple[str, ...]) -> Texts:
     """The text of each row: the named columns joined, or the only column there is."""
     frame = as_rows(rows) if len(rows) else pl.DataFrame({c: [] for c in columns})
     if not isinstance(frame, pl.DataFrame):
@@ -130,4 +148,4 @@ def texts_of(rows: Any, columns: tuple[str, ...]) -> list[str]:
         known = frame.columns
     if not known:
         raise DataError(f"the rows have no text column {columns[0]!r}", fix=near(columns[0], frame.columns))
-    return joined_texts(frame.select(known))
+    return Texts(frame.select(known))

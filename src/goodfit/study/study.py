@@ -259,15 +259,22 @@ class Study:
     # -- its parts -----------------------------------------------------------------------------------------------
 
     @cached_property
-    def encoder(self) -> Any:
-        """The encoder, fitted on the development rows."""
+    def encoded(self) -> tuple[Any, Any]:
+        """The encoder, fitted on the development rows, and these rows encoded."""
         self.view.stage("Encoding")
-        return encode.make(self.dataset, **self.options.encoder).fit(self.dataset.select(self.rows))
+        encoder = encode.make(self.dataset, **self.options.encoder)
+        x = encoder.fit_transform(self.dataset.select(self.rows))
+        return encoder, x
 
-    @cached_property
+    @property
+    def encoder(self) -> Any:
+        """The encoder."""
+        return self.encoded[0]
+
+    @property
     def x(self) -> Any:
         """The encoded development rows."""
-        return self.encoder.transform(self.dataset.select(self.rows))
+        return self.encoded[1]
 
     @property
     def inputs(self) -> int:

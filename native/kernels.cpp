@@ -1,4 +1,5 @@
 #include "kernels.h"
+#include "simd.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -11,21 +12,30 @@ namespace avx2 { extern const Kernels table[kWidthCount]; }
 namespace avx512 { extern const Kernels table[kWidthCount]; }
 #endif
 
-static const Kernels* choose() {
+static Simd choose() {
 #ifdef GOODFIT_X86
-  const char* most = std::getenv("GOODFIT_SIMD");  // "baseline" or "avx2" hold back what the CPU has, for tests
+  const char* most = std::getenv("GOODFIT_SIMD");  // for tests
   const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) == 0; };
   __builtin_cpu_init();
-  if (allowed("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return avx512::table;
-  if ((allowed("avx512") || allowed("avx2")) && __builtin_cpu_supports("avx2")) return avx2::table;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (allowed("avx512") && avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+    return Simd::kAvx512;
+  if ((allowed("avx512") || allowed("avx2")) && avx2) return Simd::kAvx2;
 #endif
-  return baseline::table;
+  return Simd::kBaseline;
+}
+
+Simd best_simd() {
+  static const Simd chosen = choose();
+  return chosen;
 }
 
 const Kernels* kernels() {
-  static const Kernels* const chosen = choose();
-  return chosen;
+#ifdef GOODFIT_X86
+  if (best_simd() == Simd::kAvx512) return avx512::table;
+  if (best_simd() == Simd::kAvx2) return avx2::table;
+#endif
+  return baseline::table;
 }
 
 }  // namespace goodfit

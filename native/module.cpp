@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "layers.h"
 #include "ngrams.h"
 #include "sparse.h"
 
@@ -16,8 +17,12 @@ PyObject* targets(PyObject*, PyObject*) {
   const auto capsule = [](XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
     return PyCapsule_New(reinterpret_cast<void*>(handler), nullptr, nullptr);
   };
-  return Py_BuildValue("{s:N,s:N,s:N}", "goodfit_product", capsule(goodfit::sparse_product), "goodfit_gradient",
-                       capsule(goodfit::sparse_gradient), "goodfit_update", capsule(goodfit::sparse_update));
+  return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N}", "goodfit_product", capsule(goodfit::sparse_product),
+                       "goodfit_gradient", capsule(goodfit::sparse_gradient), "goodfit_update",
+                       capsule(goodfit::sparse_update), "goodfit_convolution", capsule(goodfit::convolution),
+                       "goodfit_convolution_input", capsule(goodfit::convolution_input), "goodfit_convolution_kernel",
+                       capsule(goodfit::convolution_kernel), "goodfit_max_pool", capsule(goodfit::max_pool),
+                       "goodfit_max_pool_gradient", capsule(goodfit::max_pool_gradient));
 }
 
 PyObject* instructions(PyObject*, PyObject*) { return PyUnicode_FromString(goodfit::kernels()->name); }

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from goodfit.models import noise
+from goodfit.models import noise, products
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,38 @@ class LaneBatchNormalization(keras.layers.BatchNormalization):
             own = own.reshape(own.shape + (1,) * (inputs.ndim - 2))
             mask = own if mask is None else own & mask
         return super().call(inputs, training=training, mask=mask)
+
+
+class LaneDense(keras.layers.Dense):
+    """`Dense` with the kernels' product where they can be used."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """As the stock layer."""
+        kernel = self.kernel.value
+        if not products.usable(inputs, kernel):
+            return super().call(inputs, training=training)
+        x = products.matmul(inputs, kernel)
+        return self.activation(x if self.bias is None else x + self.bias)
+
+
+class LaneConv2D(keras.layers.Conv2D):
+    """`Conv2D` without dilation or groups, channels last, by the kernels where they can be used."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """As the stock layer."""
+        kernel = jnp.asarray(kernel)
+        if not products.usable(inputs, kernel):
+            return super().convolution_op(inputs, kernel)
+        pads = jax.lax.padtype_to_pads(inputs.shape[1:3], self.kernel_size, self.strides, self.padding.upper())
+        return products.convolve(jnp.pad(inputs, ((0, 0), *pads, (0, 0))), kernel, self.strides)
+
+
+class LaneMaxPooling2D(keras.layers.MaxPooling2D):
+    """`MaxPooling2D` over windows that lie side by side, channels last, by the kernels where they can be used."""
+
+    def call(self, inputs: Any) -> Any:
+        """As the stock layer."""
+        return products.max_pool(inputs, self.pool_size) if products.usable(inputs) else super().call(inputs)
 
 
 class OwnRows:

@@ -11,7 +11,7 @@ do. Both give the same numbers to float32 rounding; the C++ kernels give the sam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from goodfit import settings
+from goodfit.models.native import call, native
 from goodfit.train import rules
 from goodfit.train.rules import HYPER, SLOTS
 
@@ -113,7 +113,7 @@ def product(x: SparseRows, rows: Array, weights: Array, lanes: int) -> Array:
     tiles, _, width = weights.shape
     units = tiles // lanes * width
     if native():
-        return _call("goodfit_product", (lanes, rows.shape[0], units))(*x.arrays, rows, weights)
+        return call("goodfit_product", (lanes, rows.shape[0], units))(*x.arrays, rows, weights)
     return dense(x, rows) @ unpack(weights, lanes)
 
 
@@ -131,7 +131,7 @@ def gradient(x: SparseRows, rows: Array, grad: Array) -> Array:
     lanes, _, units = grad.shape
     width = tile_width(units)
     if native():
-        return _call("goodfit_gradient", (lanes * units // width, x.features, width))(*x.arrays, rows, grad)
+        return call("goodfit_gradient", (lanes * units // width, x.features, width))(*x.arrays, rows, grad)
     return pack(dense(x, rows).T @ grad)
 
 
@@ -164,9 +164,9 @@ def update(
     c = rules.coefficients(rule, hyper, step)
     if native():
         new = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (weights, *slots)]
-        call = jax.ffi.ffi_call("goodfit_update", new, input_output_aliases={6 + i: i for i in range(len(new))})
+        step_of = jax.ffi.ffi_call("goodfit_update", new, input_output_aliases={6 + i: i for i in range(len(new))})
         table = jnp.stack([c[k] for k in rules.COEFFICIENTS])
-        weights, *slots_out = call(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(_NATIVE_RULES[rule]))
+        weights, *slots_out = step_of(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(_NATIVE_RULES[rule]))
         return weights, tuple(slots_out)
     tiles, _, width = weights.shape
     c = {k: v.reshape(tiles, 1, width) for k, v in c.items()}
@@ -186,23 +186,3 @@ def dense(x: SparseRows, rows: Array) -> Array:
     values = x.values[at] if x.values.shape[0] else jnp.float32(1)
     feature = jnp.where(there, x.indices[at], x.features)
     return blank.at[jnp.arange(rows.shape[0])[:, None], feature].add(values, mode="drop")
-
-
-def native() -> bool:
-    """Whether the C++ kernels are used: they are built, wanted (`GOODFIT_NATIVE`), and JAX computes on the CPU."""
-    return settings.native_wanted() and jax.default_backend() == "cpu" and _register()
-
-
-@cache
-def _register() -> bool:
-    try:
-        from goodfit import _native
-    except ImportError:
-        return False
-    for name, capsule in _native.targets().items():
-        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
-    return True
-
-
-def _call(name: str, shape: tuple[int, ...]) -> Any:
-    return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32))

@@ -1,0 +1,254 @@
+// Convolution and pooling of lanes as XLA custom calls: see goodfit.models.products for what they compute.
+#include "layers.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "parallel.h"
+#include "products.h"
+#include "simd.h"
+
+namespace ffi = xla::ffi;
+
+namespace goodfit {
+
+namespace products_baseline { extern const Products table; }
+#ifdef GOODFIT_X86
+namespace products_avx2 { extern const Products table; }
+namespace products_avx512 { extern const Products table; }
+#endif
+
+const Products& products() {
+#ifdef GOODFIT_X86
+  if (best_simd() == Simd::kAvx512) return products_avx512::table;
+  if (best_simd() == Simd::kAvx2) return products_avx2::table;
+#endif
+  return products_baseline::table;
+}
+
+namespace {
+
+using Floats = ffi::Buffer<ffi::F32>;
+
+ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(std::string("goodfit layers: ") + what); }
+
+// Memory of this thread that is kept for the next call.
+float* scratch(size_t n) {
+  thread_local std::vector<float> kept;
+  if (kept.size() < n) kept.resize(n);
+  return kept.data();
+}
+
+// Shapes of a convolution without padding: x (lanes or 1, n, height, width, in), kernel (lanes or 1, down, across, in,
+// out), y (lanes, n, rows, columns, out).
+struct Shape {
+  int64_t lanes, n, height, width, in, down, across, out, rows, columns, stride_down, stride_across;
+  ptrdiff_t x_lane, kernel_lane, y_lane;  // 0 where lanes share it
+  ptrdiff_t x_image, y_image;
+
+  template <class D>
+  Shape(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across)
+      : lanes(std::max({x[0], kernel[0], y[0]})), n(x[1]), height(x[2]), width(x[3]), in(x[4]), down(kernel[1]),
+        across(kernel[2]), out(kernel[4]), rows(y[2]), columns(y[3]), stride_down(stride_down),
+        stride_across(stride_across), x_image(height * width * in), y_image(rows * columns * out) {
+    x_lane = x[0] > 1 ? n * x_image : 0;
+    kernel_lane = kernel[0] > 1 ? down * across * in * out : 0;
+    y_lane = y[0] > 1 ? n * y_image : 0;
+  }
+
+  template <class D>
+  static bool fits(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across) {
+    if (x.size() != 5 || kernel.size() != 5 || y.size() != 5 || stride_down < 1 || stride_across < 1) return false;
+    const int64_t lanes = std::max({x[0], kernel[0], y[0]});
+    for (const auto* d : {&x, &kernel, &y})
+      if ((*d)[0] != 1 && (*d)[0] != lanes) return false;
+    return x[1] == y[1] && x[4] == kernel[3] && kernel[4] == y[4] && y[2] > 0 && y[3] > 0 &&
+           (y[2] - 1) * stride_down + kernel[1] <= x[2] && (y[3] - 1) * stride_across + kernel[2] <= x[3];
+  }
+};
+
+int64_t whole(int64_t n) { return (n + products().lanes - 1) / products().lanes * products().lanes; }
+
+// A matrix with its columns filled up to whole vectors.
+const float* filled(const float* from, int64_t rows, int64_t columns, float* to) {
+  const int64_t width = whole(columns);
+  if (width == columns) return from;
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(to + r * width, from + r * columns, columns * sizeof(float));
+    std::memset(to + r * width + columns, 0, (width - columns) * sizeof(float));
+  }
+  return to;
+}
+
+// Runs work(lane, first, last) over parts of the units of each lane: a few parts for each thread in all.
+template <class Work>
+void split(ffi::ThreadPool& pool, int64_t lanes, int64_t units, const Work& work) {
+  if (lanes == 0 || units == 0) return;
+  const int64_t wanted = lanes >= 4 * pool.num_threads() ? 1 : 4 * pool.num_threads() / lanes;
+  const int64_t parts = std::clamp<int64_t>(wanted, 1, units);
+  const auto task = [&](int64_t t) {
+    const int64_t part = t % parts;
+    work(t / parts, units * part / parts, units * (part + 1) / parts);
+  };
+  parallel(pool, lanes * parts, task);
+}
+
+constexpr int64_t kChunk = 60;  // pixels of a line that are worked on together
+
+// Lines of pixels, cut where they are long.
+struct Lines {
+  int64_t rows, columns, parts;
+  Lines(const Shape& s) : rows(s.rows), columns(s.columns), parts((s.columns + kChunk - 1) / kChunk) {}
+  int64_t count(int64_t images) const { return images * rows * parts; }
+  template <class F>
+  void operator()(int64_t unit, const F& f) const {
+    const int64_t part = unit % parts, line = unit / parts;
+    const int64_t first = columns * part / parts;
+    f(line / rows, line % rows, first, columns * (part + 1) / parts - first);
+  }
+};
+
+ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, ffi::Result<Floats> y, int64_t stride_down,
+                   int64_t stride_across) {
+  if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across))
+    return wrong("shapes do not fit");
+  const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across);
+  const Lines lines(s);
+  const int64_t wide = whole(s.out), terms = s.down * s.across * s.in;
+  Product p;
+  p.inner = s.down, p.terms = s.across * s.in;
+  p.a_inner = s.width * s.in, p.a_row = s.stride_across * s.in, p.a_term = 1;
+  p.b_inner = s.across * s.in * wide, p.b_term = wide;
+  p.c_row = s.out;
+  split(pool, s.lanes, lines.count(s.n), [&](int64_t lane, int64_t first, int64_t last) {
+    const float* b = filled(kernel.typed_data() + lane * s.kernel_lane, terms, s.out, scratch(terms * wide));
+    for (int64_t unit = first; unit < last; ++unit)
+      lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
+        const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image +
+                         (row * s.stride_down * s.width + column * s.stride_across) * s.in;
+        float* c = y->typed_data() + lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
+        products().multiply(p, n, s.out, a, b, c, false);
+      });
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error input_gradient(ffi::ThreadPool pool, Floats y, Floats kernel, ffi::Result<Floats> x, int64_t stride_down,
+                          int64_t stride_across) {
+  if (!Shape::fits(x->dimensions(), kernel.dimensions(), y.dimensions(), stride_down, stride_across))
+    return wrong("shapes do not fit");
+  const Shape s(x->dimensions(), kernel.dimensions(), y.dimensions(), stride_down, stride_across);
+  const int64_t wide = whole(s.in), taps = s.down * s.across;
+  const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1;
+  Product p;
+  p.terms = s.out, p.a_row = s.out, p.a_term = 1, p.b_term = wide, p.c_row = s.stride_across * s.in;
+  const Lines lines(s);
+  // Lines of one image add to one another.
+  const int64_t step = single ? 1 : lines.count(1);
+  split(pool, s.lanes, lines.count(s.n) / step, [&](int64_t lane, int64_t first, int64_t last) {
+    float* b = scratch(taps * s.out * wide);
+    const float* k = kernel.typed_data() + lane * s.kernel_lane;
+    if (wide != s.in) std::memset(b, 0, taps * s.out * wide * sizeof(float));
+    for (int64_t t = 0; t < taps; ++t, k += s.in * s.out)
+      products().transpose(s.in, s.out, k, b + t * s.out * wide, wide);
+    float* lane_x = x->typed_data() + lane * s.x_lane;
+    if (!single)
+      std::memset(lane_x + first * s.x_image, 0, (last - first) * s.x_image * sizeof(float));
+    for (int64_t unit = first * step; unit < last * step; ++unit)
+      lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
+        const float* a = y.typed_data() + lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
+        for (int64_t i = 0; i < s.down; ++i)
+          for (int64_t j = 0; j < s.across; ++j) {
+            float* c = lane_x + image * s.x_image +
+                       ((row * s.stride_down + i) * s.width + column * s.stride_across + j) * s.in;
+            products().multiply(p, n, s.in, a, b + (i * s.across + j) * s.out * wide, c, !single);
+          }
+      });
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats y, ffi::Result<Floats> kernel, int64_t stride_down,
+                           int64_t stride_across) {
+  if (!Shape::fits(x.dimensions(), kernel->dimensions(), y.dimensions(), stride_down, stride_across))
+    return wrong("shapes do not fit");
+  const Shape s(x.dimensions(), kernel->dimensions(), y.dimensions(), stride_down, stride_across);
+  const int64_t wide = whole(s.out);
+  Product p;
+  p.inner = s.rows, p.terms = s.columns;
+  p.a_outer = s.x_image, p.a_inner = s.stride_down * s.width * s.in, p.a_row = 1, p.a_term = s.stride_across * s.in;
+  p.b_outer = s.rows * s.columns * wide, p.b_inner = s.columns * wide, p.b_term = wide;
+  p.c_row = s.out;
+  // As many images at once as leave their gradients in the cache.
+  const int64_t block = std::max<int64_t>(1, (1 << 15) / (s.rows * s.columns * wide));
+  const int64_t lines = s.across * s.in, pieces = (lines + 5) / 6;  // a few rows of the kernel, for one of `down`
+  split(pool, s.lanes, s.down * pieces, [&](int64_t lane, int64_t first, int64_t last) {
+    float* out = kernel->typed_data() + lane * s.kernel_lane;
+    for (int64_t image = 0; image < s.n; image += block) {
+      p.outer = std::min(block, s.n - image);
+      const float* from = y.typed_data() + lane * s.y_lane + image * s.y_image;
+      const float* b = filled(from, p.outer * s.rows * s.columns, s.out, scratch(block * s.rows * s.columns * wide));
+      const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image;
+      for (int64_t i = first / pieces; i * pieces < last; ++i) {
+        const int64_t begin = lines * std::max(first - i * pieces, int64_t{0}) / pieces;
+        const int64_t end = lines * std::min(last - i * pieces, pieces) / pieces;
+        products().multiply(p, end - begin, s.out, a + i * s.width * s.in + begin, b, out + (i * lines + begin) * s.out,
+                            image > 0);
+      }
+    }
+  });
+  return ffi::Error::Success();
+}
+
+bool pools(const Pool& p, int64_t n, size_t x, size_t y) {
+  return p.down > 0 && p.across > 0 && x == size_t(n * p.height * p.width * p.channels) &&
+         y == size_t(n * (p.height / p.down) * (p.width / p.across) * p.channels);
+}
+
+ffi::Error pool(ffi::ThreadPool threads, Floats x, ffi::Result<Floats> y, int64_t down, int64_t across) {
+  const auto d = x.dimensions();
+  if (d.size() != 5) return wrong("shapes do not fit");
+  const int64_t images = d[0] * d[1];
+  const Pool p{d[2], d[3], d[4], down, across};
+  if (!pools(p, images, x.element_count(), y->element_count())) return wrong("shapes do not fit");
+  const size_t x_image = x.element_count() / std::max<int64_t>(images, 1), y_image = y->element_count() / std::max<int64_t>(images, 1);
+  split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      products().pool(p, x.typed_data() + i * x_image, y->typed_data() + i * y_image);
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error pool_gradient(ffi::ThreadPool threads, Floats x, Floats y, ffi::Result<Floats> out, int64_t down,
+                         int64_t across) {
+  const auto d = x.dimensions();
+  if (d.size() != 5) return wrong("shapes do not fit");
+  const int64_t images = d[0] * d[1];
+  const Pool p{d[2], d[3], d[4], down, across};
+  if (!pools(p, images, x.element_count(), y.element_count())) return wrong("shapes do not fit");
+  const size_t x_image = x.element_count() / std::max<int64_t>(images, 1), y_image = y.element_count() / std::max<int64_t>(images, 1);
+  split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      products().pool_gradient(p, x.typed_data() + i * x_image, y.typed_data() + i * y_image,
+                               out->typed_data() + i * x_image);
+  });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+#define STRIDES Attr<int64_t>("down").Attr<int64_t>("across")
+XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution, forward,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_input, input_gradient,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_kernel, kernel_gradient,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool, pool,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Ret<Floats>().STRIDES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_gradient, pool_gradient,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+
+}  // namespace goodfit

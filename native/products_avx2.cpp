@@ -1,0 +1,3 @@
+#define ARCH products_avx2
+#define REGISTER 32
+#include "products.inc"

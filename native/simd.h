@@ -1,0 +1,11 @@
+// The instruction sets that inner loops are compiled for.
+#pragma once
+
+namespace goodfit {
+
+enum class Simd { kBaseline, kAvx2, kAvx512 };
+
+// The best that this CPU has, or that GOODFIT_SIMD ("baseline", "avx2") allows.
+Simd best_simd();
+
+}  // namespace goodfit

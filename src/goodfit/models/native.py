@@ -1,0 +1,32 @@
+"""The C++ kernels of `goodfit._native` as XLA custom calls."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from goodfit import settings
+
+
+def native() -> bool:
+    """Whether the C++ kernels are used: they are built, wanted (`GOODFIT_NATIVE`), and JAX computes on the CPU."""
+    return settings.native_wanted() and jax.default_backend() == "cpu" and _register()
+
+
+def call(name: str, shape: tuple[int, ...]) -> Any:
+    """A custom call by its name that gives one float32 array."""
+    return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32), vmap_method="sequential")
+
+
+@cache
+def _register() -> bool:
+    try:
+        from goodfit import _native
+    except ImportError:
+        return False
+    for name, capsule in _native.targets().items():
+        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+    return True

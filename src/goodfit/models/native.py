@@ -11,22 +11,23 @@ import jax.numpy as jnp
 from goodfit import settings
 
 
-def native() -> bool:
-    """Whether the C++ kernels are used: they are built, wanted (`GOODFIT_NATIVE`), and JAX computes on the CPU."""
-    return settings.native_wanted() and jax.default_backend() == "cpu" and _register()
+def native(name: str = "goodfit_product") -> bool:
+    """Whether a C++ kernel is used: it is built, wanted (`GOODFIT_NATIVE`), and JAX computes on the CPU."""
+    return settings.native_wanted() and jax.default_backend() == "cpu" and name in _registered()
 
 
 def call(name: str, shape: tuple[int, ...]) -> Any:
     """A custom call by its name that gives one float32 array."""
+    _registered()
     return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32), vmap_method="sequential")
 
 
 @cache
-def _register() -> bool:
+def _registered() -> frozenset[str]:
     try:
         from goodfit import _native
     except ImportError:
-        return False
+        return frozenset()
     for name, capsule in _native.targets().items():
         jax.ffi.register_ffi_target(name, capsule, platform="cpu")
-    return True
+    return frozenset(_native.targets())

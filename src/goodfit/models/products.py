@@ -23,7 +23,7 @@ __all__ = ["convolve", "matmul", "max_pool", "usable"]
 
 def usable(*arrays: Any) -> bool:
     """Whether these functions can be used on some arrays: plain float32 ones, with the C++ kernels at hand."""
-    return native() and all(isinstance(a, Array) and a.dtype == jnp.float32 for a in arrays)
+    return native("goodfit_convolution") and all(isinstance(a, Array) and a.dtype == jnp.float32 for a in arrays)
 
 
 def matmul(x: Array, kernel: Array) -> Array:
@@ -84,7 +84,9 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
     @_laned
     def backward(x: Array, grad: Array) -> Array:
         x = jnp.broadcast_to(x, (max(len(x), len(grad)), *x.shape[1:]))
-        return call("goodfit_max_pool_gradient", x.shape)(x, jnp.broadcast_to(grad, (len(x), *grad.shape[1:])), **attributes)
+        return call("goodfit_max_pool_gradient", x.shape)(
+            x, jnp.broadcast_to(grad, (len(x), *grad.shape[1:])), **attributes
+        )
 
     function = jax.custom_vjp(forward)
     function.defvjp(lambda x: (forward(x), x), lambda x, grad: (backward(x, grad),))
@@ -92,7 +94,7 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
 
 
 def _laned(function: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of arrays with an axis of lanes in front (or of 1, where all lanes share one) as one of single lanes."""
+    """A function of arrays with lanes in front (or one for all lanes) as a function of single lanes."""
 
     @jax.custom_batching.custom_vmap
     def one(*arrays: Array) -> Array:

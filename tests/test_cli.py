@@ -82,6 +82,7 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "bad treatment": ([*fit, "--treatments", "dropuot"], "dropout"),
         "bad budget": ([*fit, "--budget", "soon"], "90s"),
         "bad memory": ([*fit, "--memory", "much"], "4GB"),
+        "too little memory": ([*fit, "--memory", "1MB"], r"memory.*[\d,]+ bytes"),
         "rope no number": ([*fit, "--rope", "nan"], "rope"),
         "learning rate without end": ([*fit, "--learning-rate", "inf"], "learning_rate"),
         "budget of a dot": ([*fit, "--budget", "."], "90s"),
@@ -110,7 +111,7 @@ CALLS = [
     "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
-    "long n-grams", "too many seeds", "nothing", "no finding", "bad out",
+    "long n-grams", "too many seeds", "nothing", "no finding", "bad out", "too little memory",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "goodfit"
 ORDER = [
-    {"errors", "settings", "history"},
+    {"errors", "settings", "history", "memory"},
     {"logs", "data", "diagnose"},
     {"encode", "models", "treat"},
     {"train"},

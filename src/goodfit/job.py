@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from goodfit import data, report
+from goodfit.memory import at_most
 from goodfit.models.recipe import Recipe
 from goodfit.predictor import Predictor
 from goodfit.study.options import SEEDS, Options
 from goodfit.study.study import Study, View
+
+CARD = ("name", "source", "target", "command", "version", "created", "chosen", "test")
+"""What the predictor's card tells of the study."""
 
 TEST_SEED = 0
 """Fixes the test rows where no test set is given: the same data always has the same ones."""
@@ -56,7 +60,7 @@ def fit(
         validation: Which development rows each seed validates on: `holdout`, `kfold:5`, `fixed`, or a share.
         rope: A difference in accuracy that does not matter.
         budget: Seconds that the study should take at most.
-        memory: Bytes for lanes at once.
+        memory: Bytes that the process may take; None leaves the plan to what is free.
         encoder: Options of the encoder.
         encoding: The text encoding of files that are not UTF-8.
         command: The command line, for the report.
@@ -81,17 +85,20 @@ def fit(
         encoder=encoder or {},
         memory=memory,
     )
-    dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding)
-    study = Study(dataset, out, options, command=command, view=view, stop=stop)
-    try:
-        result = study.run()
-        final = Recipe.from_dict(result["chosen"]["recipe"])
-        card = {k: result[k] for k in ("name", "source", "target", "command", "version", "created", "chosen", "test")}
-        card["test"] = {k: v for k, v in (card["test"] or {}).items() if k not in {"errors", "confusion"}}
-        Predictor(study.model("chosen", final), study.encoder, dataset.classes, study.temperature, card).save(
-            Path(out) / "predictor"
-        )
-        report.write(out)
-    finally:
-        study.folder.close()
-    return result
+    with at_most(memory):
+        dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding)
+        study = Study(dataset, out, options, command=command, view=view, stop=stop)
+        try:
+            result = study.run()
+            final = Recipe.from_dict(result["chosen"]["recipe"])
+            card = {
+                k: result[k] for k in ("name", "source", "target", "command", "version", "created", "chosen", "test")
+            }
+            card["test"] = {k: v for k, v in (card["test"] or {}).items() if k not in {"errors", "confusion"}}
+            Predictor(study.model("chosen", final), study.encoder, dataset.classes, study.temperature, card).save(
+                Path(out) / "predictor"
+            )
+            report.write(out)
+        finally:
+            study.folder.close()
+        return result

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from goodfit import settings
+from goodfit import memory, settings
 from goodfit.errors import DataError, UsageError
 
 LONGEST = 3
@@ -78,8 +78,12 @@ def transform(
     native = _native()
     if native is None:
         return _slow_transform(texts, vocabulary, ngram_range)
-    known = tuple(vocabulary)
-    return _counts([native.transform(block, known, *ngram_range) for block in _blocks(texts)], len(vocabulary))
+    known, parts = tuple(vocabulary), []
+    for block in _blocks(texts):
+        parts.append(native.transform(block, known, *ngram_range))
+        if len(parts) == 1:
+            _require_room(sum(map(len, parts[0])) * len(texts) // len(block))
+    return _counts(parts, len(vocabulary))
 
 
 def tokens(text: str) -> list[str]:
@@ -121,6 +125,17 @@ def _native() -> Any:
 
 def _blocks(texts: Sequence[str | None]) -> Iterator[tuple[str | None, ...]]:
     return (tuple(texts[at : at + BLOCK]) for at in range(0, len(texts), BLOCK))
+
+
+def _require_room(need: int) -> None:
+    """Check that what the first texts make of all of them can be held."""
+    if need > (there := memory.available()):
+        raise DataError(
+            "the encoded texts do not fit into memory",
+            expected=f"about {memory.shown(need)}",
+            received=memory.shown(there),
+            fix="Give more (--memory), keep fewer words (--words), or take a sample of the rows.",
+        )
 
 
 def _counts(parts: list[tuple[bytearray, bytearray, bytearray]], columns: int) -> csr_array:

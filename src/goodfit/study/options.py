@@ -30,7 +30,7 @@ class Options:
         rope: A difference in accuracy that does not matter in practice.
         budget: Seconds that the search should take at most; None is no limit.
         encoder: Options of the encoder, by its names.
-        memory: Bytes for lanes at once; None takes half of what is free at the start.
+        memory: Bytes that the process may take; None takes half of what is free for lanes.
     """
 
     seeds: int = SEEDS

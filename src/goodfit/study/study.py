@@ -18,6 +18,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.errors import UsageError
 from goodfit.history import History
+from goodfit.memory import available
 from goodfit.models import network, predict
 from goodfit.models.recipe import Recipe
 from goodfit.study import baseline, result, selection, statistics, testing
@@ -25,11 +26,11 @@ from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
 from goodfit.study.runs import runs_of, score
+from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
 from goodfit.train.loop import Engine
 from goodfit.train.membership import Validation
-from goodfit.train.plan import free_memory
 
 Array = np.ndarray
 FRESH, REFIT = 10_000, 20_000
@@ -281,14 +282,20 @@ class Study:
         """Columns of the encoded rows."""
         return int(self.x.shape[1])
 
+    @property
+    def memory(self) -> int:
+        """Bytes for lanes: what is left of the memory asked for, or half of what is free; once the rows are there."""
+        given = self.options.memory
+        _ = self.x
+        return self.decide(f"memory of {given}" if given else "memory", lambda: available() // (1 if given else 2))
+
     @cached_property
     def engine(self) -> Engine:
         """The lanes engine on the development rows."""
-        memory = self.options.memory or self.decide("memory", lambda: free_memory() // 2)
         checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
         searched = np.any([self.member(seed) == TRAIN for seed in range(self.options.seeds)], axis=0)
         rows = np.flatnonzero(searched)  # whichever seeds come first, all see the same batches
-        return Engine(self.x, self.labels, rows=rows, memory=memory, checkpoint=checkpoint, stop=self.stop)
+        return Engine(self.x, self.labels, rows=rows, memory=self.memory, checkpoint=checkpoint, stop=self.stop)
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:
@@ -353,6 +360,8 @@ class Study:
         else:
             members = {seed: self.member(seed) for seed in seeds}
             networks = {name: self.network(recipe, lanes=True) for name, recipe in recipes.items()}
+            for net in networks.values():
+                plan.require_room(net, len(self.labels), hasattr(self.x, "tocsr"), self.memory)
             lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]
             runs = self.engine.train(
                 lanes, keep=keep, known=known, on_chunk=journal, on_epoch=lambda p: self.view.progress(stage, p)

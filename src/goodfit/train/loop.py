@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from goodfit.memory import available
 from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
 from goodfit.train import plan
@@ -67,7 +68,7 @@ class Engine:
         self.y = jnp.asarray(y, jnp.int32)
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)
         self.rows, self.order_seed, self.checkpoint, self.stop = rows, order_seed, checkpoint, stop
-        self.memory = plan.free_memory() // 2 if memory is None else memory
+        self.memory = available() // 2 if memory is None else memory
         self.programs: dict[str, Program | Single] = {}
         self.notes: dict[str, str] = {}
 

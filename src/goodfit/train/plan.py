@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
+from goodfit import memory as memories
+from goodfit.errors import UsageError
 from goodfit.models.network import Network
 from goodfit.models.walk import widest
 
-COPIES = 4
-"""Arrays of the weights' size that a lane needs at the most: weights, two optimizer slots, the best copy."""
+COPIES = 5
+"""Arrays of the weights' size that a lane needs at the most: weights, two slots, the best copy, one in passing."""
 
 TOGETHER = 32
 """Lanes of one program at the most: more share no more work, and their weights leave the processor's cache."""
-
-
-def free_memory() -> int:
-    """Bytes of memory that may be used without swapping; a guess of 4 GB where the system does not tell."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return 4 << 30
 
 
 def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
     """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
     weights = sum(int(np.prod(v.shape)) for v in network.model.weights)
     return 4 * (COPIES * weights + 6 * network.batch_size * widest(network.model)) + rows
+
+
+def require_room(network: Network, rows: int, sparse: bool, memory: int) -> None:
+    """Check that one run at least can be trained in so many bytes.
+
+    Raises:
+        UsageError: It needs more.
+    """
+    need = lane_bytes(network, rows, sparse)
+    if need > memory:
+        raise UsageError(
+            "there is not enough memory left for one run",
+            expected=f"{memories.shown(need)} beside the program and the data",
+            received=memories.shown(max(memory, 0)),
+            fix=f"Give more (--memory, {memories.shown(memories.resident() + need)} at least), or take fewer words, "
+            "fewer units or smaller batches.",
+        )
 
 
 def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory: int | None) -> int:
@@ -40,7 +49,7 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
         sparse: Whether the rows are sparse.
         memory: Budget in bytes; None takes half of what is free.
     """
-    budget = free_memory() // 2 if memory is None else memory
+    budget = memories.available() // 2 if memory is None else memory
     most = max(1, min(TOGETHER, budget // max(1, lane_bytes(network, rows, sparse))))
     chunks = -(-lanes // min(lanes, most))
     return -(-lanes // chunks)

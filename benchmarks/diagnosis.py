@@ -1,13 +1,14 @@
 """How right the diagnosis of curves is: hits on the sick, alarms on the healthy, the right cause first.
 
-    python benchmarks/diagnosis.py [--fit] [--out benchmarks/out/diagnosis.json]
+    python benchmarks/diagnosis.py [--fit] [--judge] [--out benchmarks/out/diagnosis.json]
 
 `GOODFIT_CURVES` names a folder with `overfitguard-fitting/`, `seeded-faults-mnist.jsonl` and `paired-programs.jsonl`.
-Runs made by goodfit itself are read from `benchmarks/out/labelled-runs.jsonl` where that file is there: a line a
-history, `{"group": data set, "half": "fit" | "judge", "truth": code or "healthy", "curves": {...}, "context": {...}}`.
+Runs made by goodfit itself are read from `benchmarks/out/labelled-runs.jsonl` where that file is there, as
+`labelled_runs.py` writes it.
 
 `--fit` fits the thresholds of the overfitting rule on the fitting set and prints them; they are written into
-`goodfit/diagnose/thresholds.py` by hand. Sets marked *judging* are never fitted on.
+`goodfit/diagnose/thresholds.py` by hand. Sets marked *judging* are never fitted on; they are
+read with `--judge` only, and each look at them stands in `benchmarks/README.md`.
 """
 
 from __future__ import annotations
@@ -133,9 +134,8 @@ class Watched:
         """What everything says that goodfit knows: curves, rates, classes, yardsticks, model, data and internals."""
         run = self.run
         known = Context(**{**run["context"], "learning_rate": run["learning_rate"], "linear": run["linear"]})
-        chance = math.log(known.classes) if known.classes and not known.regularised else None
         points = [{k: math.nan if v is None else v for k, v in p.items()} for p in run["points"]]
-        record = Internals.of(points, steps=run["steps"], chance=chance)
+        record = Internals.of(points, steps=run["steps"], chance=known.chance)
         found = causes_first(
             curves(History.of(run["curves"]), context=known),
             internals(record),
@@ -289,6 +289,7 @@ def miss(items: list[Watched]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fit", action="store_true", help="fit the thresholds on the fitting set and print them")
+    parser.add_argument("--judge", action="store_true", help="look at the judging sets too: note in README.md why")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "diagnosis.json")
     options = parser.parse_args()
     table = Table()
@@ -300,15 +301,12 @@ def main() -> None:
             share, relative = fit(facts(guard), np.array([bool(i.truth) for i in guard]))
             print(f"fitted: RISE_SHARE = {share:.3f}, RISE_RELATIVE = {relative:.3f}")
         judge_overfitguard(table, guard)
-        judge: list[tuple[Callable[..., None], Callable[[Path], Any]]] = [
-            (judge_seeded, seeded),
-            (judge_paired, paired),
-        ]
-        for report, read in judge:
-            report(table, list(read(Path(folder))))
+        judge_seeded(table, list(seeded(Path(folder))))
+        if options.judge:
+            judge_paired(table, list(paired(Path(folder))))
     else:
         print("GOODFIT_CURVES is not set: the published curves are left out")
-    for half in ("fit", "judge") if runs.is_file() else ():
+    for half in ("fit", *(["judge"] if options.judge else [])) if runs.is_file() else ():
         judge_own(table, own(runs, half), half)
         if half == "fit":
             miss(own(runs, half))

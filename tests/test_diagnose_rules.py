@@ -9,9 +9,9 @@ import pytest
 
 from goodfit.diagnose import Context
 from goodfit.diagnose import thresholds as T
+from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.noise import between, median, roughness, smoothed
 from goodfit.diagnose.rules import RULES
-from goodfit.diagnose.rules.learning_rate_too_high import chance_loss
 from goodfit.diagnose.swings import swings
 from goodfit.diagnose.view import View
 from goodfit.history import History
@@ -31,6 +31,13 @@ KINDS = (
     "hits",
     "percent",
     "twice",
+    "sigmoid twice",
+    "dead",
+    "frozen",
+    "by heart",
+    "other rows",
+    "thrown",
+    "flips",
 )
 
 
@@ -69,11 +76,28 @@ def made(kind: str, seed: int) -> History:
         classes = int(rng.choice([3, 10, 46]))
         right = np.clip(0.98 - 0.7 * np.exp(-pace * t), 0, 1)
         train = val = math.log(math.e + classes - 1) - right + 0.08 * rng.random() * np.exp(-pace * t)
+    elif kind == "sigmoid twice":
+        train = val = 0.5 + 0.24 * np.exp(-pace * t) + 0.02 * rng.random()
+    elif kind == "dead":
+        train = val = math.log(2) * (1 - 10.0 ** rng.uniform(-4.5, -2) * (t.clip(0, 9) + 1e-4 * t))
+        noise = val_noise = 0.0
+    elif kind == "frozen":
+        train = val = 1.7 + 1.8 * 0.1**t
+        noise = val_noise = 0.0
+    elif kind == "by heart":
+        train, val = 0.7 * np.exp(-0.05 * pace * t), 0.69 + rng.uniform(-0.002, 0.03) * t / n
+    elif kind == "other rows":
+        val = 1.5 + rng.uniform(-0.4, 2) * np.exp(-pace * t)
+    elif kind == "thrown":
+        train = val = 0.4 - 0.02 * t + 1.5 * (t > 1)
+    elif kind == "flips":
+        train = val = 1.3 + 0.1 * rng.random(n)
+        noise = val_noise = 0.002
     curves = {
         "loss": np.abs(train + jump + noise * rng.standard_normal((runs, n))),
         "val_loss": np.abs(val + jump + val_noise * rng.standard_normal((runs, n))),
     }
-    if rng.random() < 0.6 or kind == "twice":
+    if rng.random() < 0.6 or kind in KINDS[KINDS.index("twice") :]:
         level = {"slow": 0.51, "stuck": 0.5, "constant": 0.5, "far off": 0.5}.get(kind)
         accuracy = 1 - train / 2.5 if level is None else np.full(n, level)
         if kind in ("squared", "percent"):
@@ -82,8 +106,17 @@ def made(kind: str, seed: int) -> History:
             accuracy = np.full(n, 0.01)
         elif kind == "twice":
             accuracy = right
+        elif kind == "sigmoid twice":
+            accuracy = rng.choice([0.85, 0.97]) - 0.3 * np.exp(-pace * t)
+        elif kind == "dead":
+            accuracy = np.full(n, 0.6)
+        elif kind == "frozen":
+            accuracy = 0.89 - 0.3 * (t == 0)
+        elif kind == "flips":
+            accuracy = np.where(rng.random(n) < 0.7, 0.45, 0.31)
         curves["accuracy"] = np.clip(accuracy - jump / 3, 0, 1)
-        curves["val_accuracy"] = np.clip(accuracy - 0.02 - jump / 3, 0, 1)
+        behind = rng.uniform(0.1, 0.9) * accuracy if kind == "other rows" else 0.02
+        curves["val_accuracy"] = np.clip(accuracy - behind - jump / 3, 0, 1)
     if rng.random() < 0.2:
         curves["learning_rate"] = np.tile(np.where(t < n / 2, 0.1, 0.001), (runs, 1))
     if rng.random() < 0.15:
@@ -176,12 +209,33 @@ class Slow:
         share = size / gain if gain > 0 else math.inf
         relative = size / abs(low) if low else math.inf
         sure = size / error if error > 0 else math.inf
-        return min(share / T.RISE_SHARE, relative / T.RISE_RELATIVE, sure / T.SURE, (end - best) / 2)
+        sure = sure / T.SURE
+        if len(val) <= T.SHORT:
+            ups = "".join("u" if b > a else "d" for a, b in pairwise(val[best:]))
+            sure = max(sure, min(max(map(len, ups.split("d"))) / 3, relative / T.CLEAR))
+        return min(share / T.RISE_SHARE, relative / T.RISE_RELATIVE, sure, (end - best) / 2)
+
+    def same_answer(self):
+        """Whether no run's accuracy moves after the first epoch."""
+        given = [self.runs[k] for k in ("accuracy", "val_accuracy") if k in self.runs]
+        if not given or len(given[0][0]) < 4:
+            return False
+        still = all(max(run[1:]) - min(run[1:]) < 1e-6 for runs in given for run in runs)
+        return still and all(self.last(self.mean(k)) < 1 for k in ("accuracy", "val_accuracy") if k in self.runs)
+
+
+def slow_by_heart(s):
+    loss, val = s.mean("loss"), s.mean("val_loss")
+    low, start = min(slow_trend(val)), s.start()
+    held = start - low <= T.NEVER * abs(start) and low >= (1 - T.START) * loss[0]
+    return len(val) >= 5 and loss[0] > 0 and held and s.last(loss) <= (1 - T.START) * loss[0]
 
 
 def slow_overfitting(s):
     loss, val = s.mean("loss"), s.mean("val_loss")
-    strength = s.rise()
+    strength, heart = s.rise(), slow_by_heart(s)
+    if heart:
+        return "warning" if s.context.patience is None else "info"
     if strength is None or strength < 0.5:
         return None
     at_best = slow_trend(loss)[s.best(val)]
@@ -269,9 +323,15 @@ def slow_underfitting(s):
     if score:
         trend = slow_trend(loss)
         reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
+        if "val_loss" in s.runs:
+            trend, held = slow_trend(s.mean("val_loss")), slow_trend(s.mean("val_accuracy"))
+            reach = max(reach, max(held) + slow_gain(trend) * slow_slope(trend, [1 - v for v in held]))
+    if score and floor is not None and reach < floor + min(T.CHANCE, (1 - floor) / 2):
+        return "error"
+    if s.same_answer() and moved > T.BY_BIAS * (len(loss) - 1):
+        return "error"
     if score and floor is not None:
-        if reach < floor + T.CHANCE:
-            return "error"
+        pass
     elif moved < T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
         return "error"
     if score and s.context.linear is not None:
@@ -289,6 +349,8 @@ def slow_diverged(s):
     if low < len(x) - 2 and back > 0:
         share = back / gain if gain > 0 else math.inf
         sure = back / noise / T.SURE if noise > 0 else math.inf
+        top = max(x[: low + 1])
+        sure = max(sure, min(x[-2:]) / top / T.ABOVE_START if top > 0 else 0.0)
         relative = back / abs(x[low]) / T.FALLEN_BACK if x[low] else math.inf
         if min(share / T.FALLEN_BACK, sure, relative) >= 1:
             return "error" if share >= 1 else "warning"
@@ -306,22 +368,45 @@ def slow_learning_rate_too_high(s):
     if not score:
         return None
 
-    def honest(a):
+    def honest(a, classes):
         a = min(max(a, 1e-6), 1 - 1e-6)
-        classes = s.context.classes or max(2, round(1 / a))
         rest = [(1 - a) / (classes - 1)] * (classes - 1)
         return -sum(p * math.log(p) for p in [a, *rest])
 
     accuracy = min(1.0, max(0.0, s.last(score)))
     floor = max(s.context.majority or 0, 1 / (s.context.classes or max(2, round(1 / max(accuracy, 0.01)))))
     learned = accuracy >= T.FITS or accuracy > floor + 0.2
-    stays = s.last(loss) / honest(max(accuracy, floor)) >= T.THROWN_OFF and accuracy < score[0] + T.LEARNED
-    if stays and not learned and not s.context.regularised:
+    guess = max(2, round(1 / max(accuracy, 0.01)), min(T.MOST_CLASSES, round(math.exp(min(loss[0], 20)))))
+    far = s.last(loss) / honest(max(accuracy, floor), s.context.classes or guess) >= T.THROWN_OFF
+    late = max(3, len(loss) // 3)
+    still = max(score[-late:]) - min(score[-late:]) < 1e-6
+    still = still and loss[-1] > math.log(s.context.classes or 2)
+    if far and still and max(loss[-late:]) - min(loss[-late:]) < T.FROZEN * abs(loss[-1]):
         return "error"
-    moved = abs(loss[1] - loss[0]) >= 0.2 * abs(loss[0])
-    if s.context.classes:
-        return "warning" if moved and loss[0] >= T.FIRST_WORSE_THAN_CHANCE * math.log(s.context.classes) else None
-    return "warning" if moved and loss[0] >= T.FIRST_THROWN_OFF * honest(score[0]) and not learned else None
+    if far and accuracy < score[0] + T.LEARNED and not learned and not s.context.regularised:
+        return "error"
+    moved, thrown = abs(loss[1] - loss[0]) >= 0.2 * abs(loss[0]), 0.0
+    if moved and s.context.classes:
+        thrown = loss[0] / math.log(s.context.classes) / T.FIRST_WORSE_THAN_CHANCE
+    elif moved:
+        begin = min(max(score[0], 1e-6), 1 - 1e-6)
+        thrown = loss[0] / honest(begin, max(2, round(1 / begin))) / T.FIRST_THROWN_OFF
+        thrown = max(thrown, loss[0] / T.FIRST_OF_NONE if 0.05 < score[0] < 0.5 else 0.0)
+    if thrown < 1 and slow_flips(s):
+        return "error"
+    return "warning" if thrown >= 1 and (s.context.classes or not learned) else None
+
+
+def slow_flips(s):
+    """Whether validation accuracy leaps between few values while training accuracy gets nowhere."""
+    held, score = s.mean("val_accuracy"), s.mean("accuracy")
+    if not held or len(s.runs["accuracy"]) > 1 or len(score) < 6 or max(slow_trend(score)) >= T.FITS:
+        return False
+    held = [round(v, 6) for v in held[1:]]
+    leaps = [abs(a - b) for a, b in pairwise(held) if a != b]
+    often = max(held.count(v) for v in held) >= 3 and len(set(held)) <= len(held) / 2
+    nowhere = s.last(score) - T.LEARNED / 2 <= min(score[0], max(held))
+    return bool(leaps) and min(leaps) >= T.FLIP and often and nowhere
 
 
 def slow_learning_rate_too_low(s):
@@ -333,6 +418,8 @@ def slow_learning_rate_too_low(s):
     third = max(1, (n - 1) // 3)
     late, early = (loss[-1 - third] - loss[-1]) / third, (loss[0] - loss[third]) / third
     pace, needed = (loss[0] - loss[-1]) / (n - 1), max(T.EPOCHS_TO_HALVE, 5 * n)
+    if s.same_answer() and pace > T.BY_BIAS * loss[0]:
+        return None
     if (
         score
         and not s.context.regularised
@@ -415,14 +502,14 @@ def slow_wrong_loss(s):
     if not score:
         return None
     sides = []
-    for key, hits in (("loss", score), ("val_loss", s.mean("val_accuracy"))):
+    for key, hits in (("val_loss", s.mean("val_accuracy")), ("loss", score)):
         x = s.mean(key)
         least = sum(min(1 - a, 0.5) * math.log(2) for a in hits)
         if x and least > 0:
             sides.append(sum(x) / least)
     if not sides:
         return None
-    if max(sides) < T.NO_CROSS_ENTROPY:
+    if sides[0] < T.NO_CROSS_ENTROPY:
         return "info" if max(slow_trend(score)) < T.NO_HITS else "warning"
     return "warning" if s.last(loss) > T.ABSURD and s.last(score) > score[0] + 0.1 else None
 
@@ -431,18 +518,22 @@ def slow_double_softmax(s):
     loss, score = s.mean("loss"), s.mean("accuracy")
     if not score or s.context.regularised or min(loss) <= 0:
         return None
-    sums = [a + b for a, b in zip(loss, score, strict=True)]
-    if score[-1] - score[0] < T.SAME_SUM or max(sums) - min(sums) > T.SAME_SUM:
+    sums, known = [a + b for a, b in zip(loss, score, strict=True)], s.context.classes
+    begins, ends = math.log(2) - 0.1 < loss[0] < math.log(2) + 0.2, math.log(1 + 1 / math.e) + 0.1
+    stopped = slow_gain(slow_trend(loss)) <= T.STOPPED * loss[-1] and ends < loss[-1] < math.log(2) - 0.03
+    if known in (None, 2) and len(loss) >= 5 and begins and stopped and score[-1] >= T.FITS:
+        classes = 2
+    elif score[-1] - score[0] < T.SAME_SUM or max(sums) - min(sums) > T.SAME_SUM:
         return None
-    classes = max(3, round(math.exp(sums[-1]) - math.e + 1))
-    if s.context.classes:
-        known = s.context.classes
+    elif known:
         off = sums[-1] - math.log(math.e + known - 1)
         if known < 3 or not -T.SAME_SUM / 4 < off < T.SAME_SUM:
             return None
         classes = known
     elif sums[-1] <= math.log(math.e + 2) - T.SAME_SUM / 4:
         return None
+    else:
+        classes = max(3, round(math.exp(sums[-1]) - math.e + 1))
     val = s.mean("val_loss")
     if val:
         held = [a + b for a, b in zip(val, s.mean("val_accuracy"), strict=True)]
@@ -451,6 +542,13 @@ def slow_double_softmax(s):
     a = min(max(score[-1], 1e-6), 1 - 1e-6)
     honest = -a * math.log(a) - (1 - a) * math.log((1 - a) / (classes - 1))
     return "error" if loss[-1] / honest >= T.TOO_UNSURE else None
+
+
+def slow_unshuffled_split(s):
+    loss, val, score, held = (s.mean(k) for k in ("loss", "val_loss", "accuracy", "val_accuracy"))
+    if any(held[i] > T.OTHER_ROWS * score[i] for i in range(T.AT_ONCE)) or loss[0] <= 0:
+        return None
+    return "warning" if val[0] / loss[0] >= T.OTHER_LOSS and s.last(held) <= 0.75 * s.last(score) else None
 
 
 def slow_last_weights_kept(s):
@@ -464,7 +562,13 @@ CONTEXTS = (
     Context(classes=2, majority=0.5, linear=0.8),
     Context(patience=3, keeps_last=True, regularised=True),
 )
-NEEDS = {"train": "loss", "val": "val_loss", "running": "loss", "train_metric": "accuracy"}
+NEEDS = {
+    "train": "loss",
+    "val": "val_loss",
+    "running": "loss",
+    "train_metric": "accuracy",
+    "val_metric": "val_accuracy",
+}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.code)

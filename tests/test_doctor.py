@@ -238,7 +238,6 @@ STUCK, FALLS = [1.4, 1.4, 1.39], [1.3, 0.8, 0.5]
         ("vanishing_gradient", {"saturated_units__a": [0.1, 0.6, 0.7, 0.7]}),
         ("exploding_gradient", {"gradient_norm__a": [900.0] * 4, "gradient_norm__b": [0.1] * 4}),
         ("learning_rate_too_low", {"weight_change__a": [0.0, 1e-6, 1e-6, 1e-6]}),
-        ("learning_rate_too_high", {"weight_change__a": [0.0, 40.0, 30.0, 25.0]}),
     ],
 )
 def test_rules_on_internals_and_their_silence_where_the_network_learns(code, measures):
@@ -246,6 +245,21 @@ def test_rules_on_internals_and_their_silence_where_the_network_learns(code, mea
     assert all(f.severity == "info" for f in internals(record(FALLS, **measures)))
     healthy = {k: [0.01 if "gradient" in k else 0.1] * 4 for k in measures}
     assert internals(record(STUCK, **healthy)) == []
+
+
+@pytest.mark.parametrize("loss", [STUCK, FALLS])
+def test_steps_as_large_as_the_weights_are_told_even_of_a_network_that_learns(loss):
+    far = {"weight_change__a": [0.0, 40.0, 30.0, 25.0]}
+    assert [(f.code, f.severity) for f in internals(record(loss, **far))] == [("learning_rate_too_high", "warning")]
+    # In 100 steps that point anywhere 0.7 is as far as sound networks get.
+    assert internals(record(loss, weight_change__a=[0.0, 0.7, 0.2, 0.1])) == []
+
+
+def test_a_layer_that_no_gradient_passes_is_dead_though_the_bias_brings_the_loss_down():
+    dead = {"dead_units__b": [1.0] * 4, "gradient_norm__a": [0.0] * 4, "gradient_norm__out": [0.1] * 4}
+    assert [(f.code, f.severity) for f in internals(record(FALLS, **dead))] == [("dying_relu", "error")]
+    dead["gradient_norm__a"] = [0.1] * 4  # a way around the layer
+    assert [(f.code, f.severity) for f in internals(record(FALLS, **dead))] == [("dying_relu", "info")]
 
 
 def test_a_gradient_that_is_not_finite_is_an_error():

@@ -36,7 +36,8 @@ ENTRIES = (
         "while the training loss falls.",
         "Rise of the smoothed validation loss above its lowest point, as a share of what it had come down by and of "
         "that lowest loss; how many standard errors that is (between seeds where there are three or more, else against "
-        "the curve's own wobble); the training loss at the best epoch and at the end.",
+        "the curve's own wobble; in ten epochs or fewer three rises in a row will do); the training loss at the best "
+        "epoch and at the end. Or a validation loss that never got better while the training loss fell.",
         "Stop at the best epoch (early stopping with the best weights kept), dropout, L2 or L1, a smaller network, "
         "more data.",
         "The rise is within the noise, or rests on one epoch; the training loss does not fall any more; early stopping "
@@ -47,7 +48,8 @@ ENTRIES = (
         "curves",
         "The network cannot even fit its training rows.",
         "Training accuracy against always answering the commonest class and, where known, against a linear model; "
-        "how much the training loss has moved at all.",
+        "how much the training loss has moved at all; an accuracy that does not change by one row while the loss "
+        "moves.",
         "A larger network, another learning rate, more epochs, inputs of a common scale, less regularisation.",
         "What the data allow is unknown and the training loss came down: a flat curve at 70 % may be all there is.",
     ),
@@ -84,7 +86,7 @@ ENTRIES = (
         "curves",
         "The steps are too long: the loss leaps instead of falling, or is thrown far off and stays there.",
         "The training loss after the first epochs against that of answering by chance, and the size of its upward "
-        "leaps against its fall.",
+        "leaps against its fall; how far the weights move in the farthest epoch against their size.",
         "A learning rate three to ten times lower, or a schedule that warms up.",
         "The loss has come down in spite of the leaps.",
     ),
@@ -213,7 +215,8 @@ ENTRIES = (
         "The rows are sorted and the validation rows are the last ones: classes are missing on one side. Keras's "
         "`validation_split` takes the last rows, unshuffled.",
         "Shares of the classes on both sides (where nothing is split yet, in the last fifth of the rows against those"
-        " before), how far they are apart and how many standard deviations that is.",
+        " before), how far they are apart and how many standard deviations that is. In a log alone: validation "
+        "accuracy and loss far behind the running ones from the first epoch on.",
         "Shuffle before splitting, or split by class (`stratify`).",
         "The shares differ by no more than chance would have it, or by less than a tenth of the rows with no class "
         "missing.",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from goodfit.diagnose.chance import chance_loss
+
 
 @dataclass(frozen=True)
 class Context:
@@ -36,6 +38,16 @@ class Context:
     regularised: bool | None = None
     rows: int | None = None
     validation_rows: int | None = None
+
+    @property
+    def chance(self) -> float | None:
+        """Cross-entropy of an answer that is the same for every row; None where unknown or a penalty lifts the loss.
+
+        With the commonest class's share it is the highest that the shares of the others allow.
+        """
+        if not self.classes or self.classes < 2 or self.regularised:
+            return None
+        return chance_loss(max(self.majority or 0.0, 1 / self.classes), self.classes)
 
     def filled(self, meta: Mapping[str, Any]) -> Context:
         """This context with its gaps filled from a log's `History.meta`."""

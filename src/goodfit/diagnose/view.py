@@ -202,6 +202,16 @@ class View:
         return self.curve(f"val_{self.metric}") if self.metric else None
 
     @cached_property
+    def same_answer(self) -> bool:
+        """Whether training and validation accuracy stand still to the last digit from the second epoch on (four at
+        least): the network tells every row the same, or does not change at all."""
+        curves = [c for c in (self.train_metric, self.val_metric) if c is not None and "acc" in c.key]
+        if not curves or self.epochs < 4:
+            return False
+        # A mean over batches may differ in its last digits.
+        return all(bool(np.all(np.ptp(c.runs[:, 1:], axis=1) < 1e-6)) and c.last < 1 for c in curves)
+
+    @cached_property
     def rate(self) -> Curve | None:
         """Learning rate, where it was logged."""
         return self.curve("learning_rate", "lr")

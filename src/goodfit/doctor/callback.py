@@ -186,7 +186,7 @@ class Doctor(keras.callbacks.Callback):
     def _assess(self, *, live: bool) -> None:
         """Judge curves and internals; what is new above `info` is told, and may end the training."""
         epoch = len(self._logs)
-        record = Internals.of(self._points, steps=self._steps(), chance=self._chance()) if self._points else None
+        record = Internals.of(self._points, steps=self._steps(), chance=self._context.chance) if self._points else None
         inside = internals(record) if record is not None else []
         drawn = curves(self.history, context=self._context) if self._logs else []
         if live:
@@ -242,8 +242,3 @@ class Doctor(keras.callbacks.Callback):
     def _steps(self) -> int | None:
         steps = (self.params or {}).get("steps")
         return int(steps) if steps else None
-
-    def _chance(self) -> float | None:
-        """Loss of answering by chance; None where it is not known, or a penalty on the weights lifts the loss."""
-        classes = self._context.classes
-        return float(np.log(classes)) if classes and not self._context.regularised else None

@@ -15,7 +15,10 @@ ALL = 0.999
 
 
 def check(record: Internals) -> list[Finding]:
-    """`error` where no unit of a layer lives and nothing is learned; else `warning`; `info` where the loss falls."""
+    """`error` where no unit of a layer lives and nothing is learned or no gradient passes; else `warning`.
+
+    It is `info` where the loss falls all the same.
+    """
     dead = {name: last(v) for name, v in record.dead_units.items()}
     worst = {name: share for name, share in dead.items() if share >= DEAD}
     if not worst:
@@ -24,7 +27,10 @@ def check(record: Internals) -> list[Finding]:
     blocked = worst[name] >= ALL
     if record.trained < 2 and not (blocked and record.trained == 0):
         return []  # one epoch says little, but a layer that is dead before the first step will stay so
-    severity = "info" if record.learned else "error" if blocked else "warning"
+    first = next(iter(record.gradient_norm.values()), np.ones(1))
+    # Where no gradient comes through to the first layer, only the output's bias can have brought the loss down.
+    stuck = blocked and not np.any(first > 0)
+    severity = "error" if stuck else "info" if record.learned else "error" if blocked else "warning"
     since = int(record.epochs[np.flatnonzero(record.dead_units[name] >= DEAD)[0]])
     return [
         Finding(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.diagnose.context import Context
 from goodfit.history import History
 
 Array = np.ndarray
@@ -62,7 +63,7 @@ class Internals:
             return None
         ran = int(history.epochs_run[run])
         points = [{k: float(c[run, e]) for k, c in history.curves.items()} | {"epoch": e + 1.0} for e in range(ran)]
-        return cls.of(points, chance=_chance(history.meta.get("classes")))
+        return cls.of(points, chance=Context().filled(history.meta).chance)
 
     @property
     def learned(self) -> bool:
@@ -82,10 +83,6 @@ class Internals:
     def trained(self) -> int:
         """Epochs that were trained."""
         return int(np.isfinite(self.loss).sum())
-
-
-def _chance(classes: Any) -> float | None:
-    return float(np.log(classes)) if isinstance(classes, int) and classes > 1 else None
 
 
 def dead_units(output: Array, axis: int = -1) -> float:

@@ -13,6 +13,7 @@ from goodfit.diagnose.rules.plateau import Plateau
 from goodfit.diagnose.rules.too_few_epochs import TooFewEpochs
 from goodfit.diagnose.rules.too_many_epochs import TooManyEpochs
 from goodfit.diagnose.rules.underfitting import Underfitting
+from goodfit.diagnose.rules.unshuffled_split import UnshuffledSplit
 from goodfit.diagnose.rules.wrong_loss import WrongLoss
 
 RULES: tuple[Rule, ...] = (
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     LearningRateTooHigh(),
     LearningRateTooLow(),
     Underfitting(),
+    UnshuffledSplit(),
     Overfitting(),
     Oscillation(),
     Plateau(),

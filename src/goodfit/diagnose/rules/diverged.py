@@ -9,7 +9,7 @@ import numpy as np
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import FALLEN_BACK, LOST_POINTS, SURE
+from goodfit.diagnose.thresholds import ABOVE_START, FALLEN_BACK, LOST_POINTS, SURE
 from goodfit.diagnose.view import View
 
 
@@ -38,8 +38,9 @@ class Diverged(Rule):
         if low >= len(x) - 2 or back <= 0:
             return self._forgot(view)
         share = back / gained if gained > 0 else math.inf
-        sure = back / train.noise if train.noise > 0 else math.inf
-        strength = min(share / FALLEN_BACK, sure / SURE, back / abs(x[low]) / FALLEN_BACK if x[low] else math.inf)
+        sure = back / train.noise / SURE if train.noise > 0 else math.inf
+        sure = max(sure, float(min(x[-2:])) / top / ABOVE_START if top > 0 else 0.0)
+        strength = min(share / FALLEN_BACK, sure, back / abs(x[low]) / FALLEN_BACK if x[low] else math.inf)
         if strength < 1:
             return self._forgot(view)
         return Finding(

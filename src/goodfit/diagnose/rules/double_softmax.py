@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
-from goodfit.diagnose.noise import Array
+from goodfit.diagnose.noise import Array, smoothed
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.rules.learning_rate_too_high import chance_loss
-from goodfit.diagnose.thresholds import SAME_SUM, TOO_UNSURE
+from goodfit.diagnose.rules.too_few_epochs import expected_gain
+from goodfit.diagnose.thresholds import FITS, SAME_SUM, STOPPED, TOO_UNSURE
 from goodfit.diagnose.view import View
 
 
@@ -39,14 +40,14 @@ class DoubleSoftmax(Rule):
             return None
         good = np.isfinite(running.mean) & np.isfinite(score.mean)
         loss, accuracy = running.mean[good], score.mean[good]
-        classes = self._classes(loss, accuracy, context)
+        classes = 2 if self._sigmoid(loss, accuracy, context) else self._classes(loss, accuracy, context)
         if classes is None:
             return None
         # A loss that is bounded so is bounded on validation rows too, however much the network overfits.
         val, held = view.val, view.val_metric
         if val is not None and held is not None:
             apart = np.abs(val.mean + held.mean - loss[-1] - accuracy[-1])
-            if np.nanmax(apart[1:]) > 2 * SAME_SUM:
+            if not np.all(apart[1:] <= 2 * SAME_SUM):
                 return None
         last = float(np.clip(accuracy[-1], 0, 1))
         unsure = float(loss[-1]) / chance_loss(last, classes)
@@ -58,9 +59,14 @@ class DoubleSoftmax(Rule):
             epoch=1,
             confidence=confidence(unsure / TOO_UNSURE),
             message=(
-                f"{running.key} {loss[-1]:.3g} at an accuracy of {last:.3g}: the two add up to {loss[-1] + last:.3g} "
-                f"all along, as they do for {classes} classes when softmax is applied twice. Drop the output's "
-                "activation, or set from_logits=False."
+                f"{running.key} stays at {loss[-1]:.3g} though the accuracy is {last:.3g}: "
+                + (
+                    "so it does where sigmoid is applied twice"
+                    if classes == 2
+                    else f"the two add up to {loss[-1] + last:.3g} all along, as they do for {classes} classes where "
+                    "softmax is applied twice"
+                )
+                + ". Drop the output's activation, or set from_logits=False."
             ),
             evidence={
                 "loss": number(float(loss[-1])),
@@ -70,6 +76,20 @@ class DoubleSoftmax(Rule):
                 "times": number(unsure),
             },
         )
+
+    @staticmethod
+    def _sigmoid(loss: Array, accuracy: Array, context: Context) -> bool:
+        """Whether a binary loss has stopped where a sigmoid of a sigmoid does, while nearly all rows are told.
+
+        A row of class 1 costs `ln(1 + 1/e)` = 0.31 at the least, one of class 0 `ln(2)` = 0.69, and at the start, where
+        the output is a half, they cost 0.72 on average.
+        """
+        if context.classes not in (None, 2) or len(loss) < 5 or loss.min() <= 0:
+            return False
+        low, high = math.log(1 + 1 / math.e), math.log(2)
+        stopped = expected_gain(smoothed(loss)) <= STOPPED * loss[-1]
+        begins = high - 0.1 < loss[0] < high + 0.2
+        return bool(low + 0.1 < loss[-1] < high - 0.03 and begins and stopped and accuracy[-1] >= FITS)
 
     @staticmethod
     def _classes(loss: Array, accuracy: Array, context: Context) -> int | None:

@@ -6,26 +6,23 @@ import math
 
 import numpy as np
 
+from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import CHANCE, FIRST_THROWN_OFF, FIRST_WORSE_THAN_CHANCE, FITS, LEARNED, THROWN_OFF
+from goodfit.diagnose.thresholds import (
+    CHANCE,
+    FIRST_OF_NONE,
+    FIRST_THROWN_OFF,
+    FIRST_WORSE_THAN_CHANCE,
+    FITS,
+    FLIP,
+    FROZEN,
+    LEARNED,
+    MOST_CLASSES,
+    THROWN_OFF,
+)
 from goodfit.diagnose.view import View
-
-
-def chance_loss(accuracy: float, classes: int | None) -> float:
-    """The highest cross-entropy that an honest network of this accuracy can have.
-
-    Args:
-        accuracy: Its accuracy, 0 to 1.
-        classes: Number of classes; where unknown as many as make this accuracy the one of chance, at least 2.
-
-    Returns:
-        The cross-entropy of giving every row's likeliest class the probability `accuracy` and the others equal shares.
-    """
-    a = min(max(accuracy, 1e-6), 1 - 1e-6)
-    others = max(1, (classes or max(2, round(1 / a))) - 1)
-    return -a * math.log(a) - (1 - a) * math.log((1 - a) / others)
 
 
 class LearningRateTooHigh(Rule):
@@ -42,14 +39,20 @@ class LearningRateTooHigh(Rule):
         if "acc" not in score.key:
             return None
         accuracy = float(np.clip(score.last, 0, 1))
+        classes = context.classes or self._classes(view, accuracy)
         floor = max(context.majority or 0.0, 1 / (context.classes or max(2, round(1 / max(accuracy, 0.01)))))
-        honest = chance_loss(max(accuracy, floor), context.classes)
+        honest = chance_loss(max(accuracy, floor), classes)
         # Whoever is right most of the time has learned, however sure it is where it errs.
         learned = accuracy >= FITS or accuracy > floor + 10 * CHANCE
         off = train.last / honest
         # A penalty on the weights lifts a loss too, but not the accuracy off its course.
-        stays = off >= THROWN_OFF and not learned and not context.regularised and accuracy < score.first + LEARNED
+        stays = off >= THROWN_OFF and (
+            self._frozen(view, context)
+            or (not learned and not context.regularised and accuracy < score.first + LEARNED)
+        )
         first = self._first(view, context)
+        if not stays and first < 1 and (told := self._flips(view)) is not None:
+            return told
         if not stays and (first < 1 or (learned and context.classes is None)):
             return None
         sure = off / THROWN_OFF if stays else min(first, 1.5)
@@ -76,6 +79,55 @@ class LearningRateTooHigh(Rule):
         )
 
     @staticmethod
+    def _classes(view: View, accuracy: float) -> int:
+        """How many classes there may be: as many as make this accuracy, or the first loss, the one of chance."""
+        running = view.running
+        first = running.first if running is not None else 0.0
+        return max(2, round(1 / max(accuracy, 0.01)), min(MOST_CLASSES, round(math.exp(min(first, 20.0)))))
+
+    def _flips(self, view: View) -> Finding | None:
+        """The finding for a network that answers every row alike, now with one class and now with another.
+
+        Validation accuracy then leaps to and fro between a few shares of rows, the same to the last digit, while the
+        training accuracy gets nowhere: each step throws the output's bias from one class to the other.
+        """
+        held, score = view.val_metric, view.train_metric
+        if held is None or score is None or len(held.runs) > 1 or view.epochs < 6 or score.at_best >= FITS:
+            return None
+        x = np.round(held.mean[1:], 6)
+        shares, times = np.unique(x, return_counts=True)
+        leaps = np.abs(np.diff(x))
+        leaps = leaps[leaps > 0]
+        if not len(leaps) or leaps.min() < FLIP or len(shares) > len(x) / 2 or times.max() < 3:
+            return None
+        if score.last > score.first + LEARNED / 2 or score.last > x.max() + LEARNED / 2:
+            return None
+        return Finding(
+            code=self.code,
+            severity="error",
+            epoch=1,
+            confidence=0.7,
+            message=(
+                f"{held.key} leaps between {len(shares)} values, the same to the last digit ({shares.min():.3g} to "
+                f"{shares.max():.3g}), and {score.key} gets nowhere ({score.last:.3g}): the network answers every row "
+                "alike, and each epoch with another class. The learning rate is too high."
+            ),
+            evidence={"values": len(shares), "epochs": view.epochs, score.key: number(score.last)},
+            remedies=("lower_learning_rate", "batch_normalization"),
+        )
+
+    @staticmethod
+    def _frozen(view: View, context: Context) -> bool:
+        """Whether neither loss nor accuracy moves any more, at a loss worse than chance: it is sure of its errors."""
+        train, score = view.train, view.train_metric
+        assert train is not None
+        assert score is not None
+        late = max(3, view.epochs // 3)
+        loss, accuracy = train.mean[-late:], score.mean[-late:]
+        still = np.ptp(accuracy) < 1e-6 and np.ptp(loss) < FROZEN * abs(float(loss[-1]))
+        return bool(still and loss[-1] > math.log(context.classes or 2))
+
+    @staticmethod
     def _first(view: View, context: Context) -> float:
         """How many times the first epoch's running loss passes its threshold; 0 where it never moved from there.
 
@@ -93,4 +145,5 @@ class LearningRateTooHigh(Rule):
             return 0.0
         if context.classes is not None and context.classes > 1:
             return first / math.log(context.classes) / FIRST_WORSE_THAN_CHANCE
-        return first / chance_loss(score.first, None) / FIRST_THROWN_OFF
+        absurd = first / FIRST_OF_NONE if 0.05 < score.first < 0.5 else 0.0
+        return max(first / chance_loss(score.first, None) / FIRST_THROWN_OFF, absurd)

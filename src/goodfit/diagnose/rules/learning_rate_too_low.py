@@ -10,7 +10,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import Array
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import CHANCE, EPOCHS_TO_HALVE, FITS, STRAIGHT, SURE, UNMOVED
+from goodfit.diagnose.thresholds import BY_BIAS, CHANCE, EPOCHS_TO_HALVE, FITS, STRAIGHT, SURE, UNMOVED
 from goodfit.diagnose.view import View
 
 
@@ -33,6 +33,8 @@ class LearningRateTooLow(Rule):
         late, early = float(x[-1 - third] - x[-1]) / third, float(x[0] - x[third]) / third
         pace = float(x[0] - x[-1]) / (n - 1)
         needed = max(EPOCHS_TO_HALVE, 5 * n)
+        if view.same_answer and pace > BY_BIAS * float(x[0]):
+            return None  # something moves, but nothing that depends on the rows
         unmoved = abs(float(x[0] - x[-1])) <= UNMOVED * abs(float(x[0])) and not context.regularised
         if accuracy is not None and unmoved and pace * needed < float(x[-1]) / 2 and self._above(x, accuracy, context):
             return self._unmoved(float(x[0]), float(x[-1]))

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.noise import Array
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import RISE_RELATIVE, RISE_SHARE, STILL_FALLING, SURE
+from goodfit.diagnose.thresholds import (
+    CLEAR,
+    NEVER,
+    RISE_RELATIVE,
+    RISE_SHARE,
+    SHORT,
+    START,
+    STILL_FALLING,
+    SURE,
+)
 from goodfit.diagnose.view import View
 
 
@@ -16,7 +28,8 @@ def rise(view: View) -> dict[str, float]:
 
     Returns:
         `rise` in the loss's own unit, `share` of what it had come down by, `relative` to the lowest loss, `sure` in
-        standard errors, `after` the number of epochs since the lowest.
+        standard errors, `after` the number of epochs since the lowest, `in_a_row` the longest stretch of rises
+        since (of a run of up to `SHORT` epochs, 0 of a longer one).
     """
     val = view.val
     assert val is not None
@@ -29,7 +42,17 @@ def rise(view: View) -> dict[str, float]:
         "relative": size / abs(val.at_best) if val.at_best else math.inf,
         "sure": size / error if error > 0 else math.inf,
         "after": end - val.best,
+        "in_a_row": _in_a_row(val.mean[val.best :]) if len(val.mean) <= SHORT else 0,
     }
+
+
+def _in_a_row(x: Array) -> int:
+    """The longest stretch of steps that all go up."""
+    longest = stretch = 0
+    for step in np.diff(x):
+        stretch = stretch + 1 if step > 0 else 0
+        longest = max(longest, stretch)
+    return longest
 
 
 def strength(shares: dict[str, float], share: float = RISE_SHARE, relative: float = RISE_RELATIVE) -> float:
@@ -40,8 +63,11 @@ def strength(shares: dict[str, float], share: float = RISE_SHARE, relative: floa
         share: Threshold of the rise as a share of the fall before it.
         relative: Threshold of the rise relative to the lowest loss.
     """
+    # A few points that turn sharply look rough however smooth they are: there three rises in a row may speak.
+    turned = min(shares["in_a_row"] / 3, shares["relative"] / CLEAR)
+    sure = max(shares["sure"] / SURE, turned)
     # Two epochs after the best are the least that can show a rise; one alone is a wobble.
-    return min(shares["share"] / share, shares["relative"] / relative, shares["sure"] / SURE, shares["after"] / 2)
+    return min(shares["share"] / share, shares["relative"] / relative, sure, shares["after"] / 2)
 
 
 def still_learning(view: View) -> bool:
@@ -51,6 +77,26 @@ def still_learning(view: View) -> bool:
     assert val is not None
     at_best = float(train.smooth[val.best])
     return at_best - train.last >= STILL_FALLING * abs(at_best)
+
+
+def by_heart(view: View) -> bool:
+    """Whether the validation loss never got better than the training was at its start, while training went on.
+
+    It has come down by less than `NEVER` of itself and stays within `START` of the first training loss, and the
+    training loss has fallen by more than that: nothing of what was learned holds for other rows.
+    """
+    train, val, running = view.train, view.val, view.running
+    assert train is not None
+    assert val is not None
+    assert running is not None
+    first = running.first
+    return (
+        len(val.mean) >= 5
+        and first > 0
+        and view.start - val.at_best <= NEVER * abs(view.start)
+        and val.at_best >= (1 - START) * first
+        and train.last <= (1 - START) * first
+    )
 
 
 class Overfitting(Rule):
@@ -65,11 +111,10 @@ class Overfitting(Rule):
         assert train is not None
         assert val is not None
         shares = rise(view)
-        if shares["rise"] <= 0:
+        best, sure, heart = val.best, strength(shares) if shares["rise"] > 0 else 0.0, by_heart(view)
+        if not heart and (sure < 0.5 or not still_learning(view)):
             return None
-        best, sure = val.best, strength(shares)
-        if sure < 0.5 or not still_learning(view):
-            return None
+        sure = max(sure, 1.0) if heart else sure
         grave = sure >= 1 and context.patience is None
         metrics = {c.key: number(c.last) for c in (view.train_metric, view.val_metric) if c is not None}
         stopped = " Early stopping had ended the training there." if context.patience is not None else ""
@@ -79,8 +124,12 @@ class Overfitting(Rule):
             epoch=best + 2,
             confidence=confidence(sure),
             message=(
-                f"Overfitting from epoch {best + 2}: {val.key} was lowest ({val.at_best:.4g}) at epoch {best + 1} and "
-                f"ends {shares['relative']:.0%} above, while {train.key} fell on from "
+                f"Overfitting from the start: {val.key} never got better ({val.first:.3g}, at best {val.at_best:.3g}), "
+                f"while {train.key} fell from {train.first:.3g} to {train.last:.3g}: what is learned holds for the "
+                "training rows only. Do the labels belong to their rows?"
+                if heart
+                else f"Overfitting from epoch {best + 2}: {val.key} was lowest ({val.at_best:.4g}) at epoch {best + 1} "
+                f"and ends {shares['relative']:.0%} above, while {train.key} fell on from "
                 f"{float(train.smooth[best]):.3g} to {train.last:.3g}.{stopped}"
             ),
             evidence={

@@ -10,7 +10,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.rules.too_few_epochs import errors_per_loss, expected_gain
-from goodfit.diagnose.thresholds import BELOW_LINEAR, CHANCE, FITS, NOTHING_LEARNED
+from goodfit.diagnose.thresholds import BELOW_LINEAR, BY_BIAS, CHANCE, FITS, NOTHING_LEARNED
 from goodfit.diagnose.view import Curve, View
 
 
@@ -41,11 +41,21 @@ class Underfitting(Rule):
         if score is not None:
             evidence[score.key] = number(score.at_best)
         said, reach = "", within_reach(train, score) if score is not None else math.nan
-        if score is not None and floor is not None and reach < floor + CHANCE:
-            severity, sure = "error", 2.0 + (floor + CHANCE - reach) / CHANCE
+        if score is not None and view.val is not None and view.val_metric is not None:
+            # Validation rows may fare better than a running accuracy, which is measured under dropout.
+            reach = max(reach, within_reach(view.val, view.val_metric))
+        least = None if floor is None else floor + min(CHANCE, (1 - floor) / 2)
+        if score is not None and floor is not None and least is not None and reach < least:
+            severity, sure = "error", 2.0 + (least - reach) / CHANCE
             evidence["chance"] = number(floor)
             said = (
                 f"{score.key} never passed {score.at_best:.3g}; always answering the commonest class gives {floor:.3g}"
+            )
+        elif view.same_answer and moved > BY_BIAS * (view.epochs - 1):
+            severity, sure = "error", 2.0
+            said = (
+                f"the accuracy has not changed by one row since epoch 2 ({score.last if score else 0:.3g}): the "
+                "network answers every row alike, as one does whose units are dead"
             )
         elif moved < NOTHING_LEARNED and (score is None or floor is None) and not knows:
             severity, sure = "error", 1.0 + (NOTHING_LEARNED - moved) / NOTHING_LEARNED

@@ -97,16 +97,16 @@ def test_train_and_test_folders(tmp_path):
     assert data.load(tmp_path).test.sum() == 8
 
 
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("rank", [3, 1])
 @pytest.mark.parametrize(
     "x", [X, X[..., None].repeat(3, 3), X / 127.5 - 1, X.astype(np.int32)], ids=lambda x: str(x.dtype)
 )
-def test_images_are_scaled(x, flat):
+def test_images_are_scaled(x, rank):
     dataset = data.load((x, Y))
-    encoder = encode.make(dataset, flat=flat).fit(dataset.rows)
+    encoder = encode.make(dataset, rank=rank).fit(dataset.rows)
     z = encoder.transform(dataset.rows)
     assert z.dtype == np.float32
-    assert z.shape == ((40, x[0].size) if flat else (40, 6, 5, x.shape[3] if x.ndim == 4 else 1))
+    assert z.shape == ((40, x[0].size) if rank == 1 else (40, 6, 5, x.shape[3] if x.ndim == 4 else 1))
     assert z.size // len(z) == len(encoder.feature_names)
     np.testing.assert_allclose(z.ravel(), (x.ravel() - x.min()) / (x.max() - x.min()), atol=1e-6)
     back = encode.from_dict(json.loads(json.dumps(encoder.to_dict())))
@@ -122,3 +122,24 @@ def test_images_of_another_size_are_resized_where_they_are_bytes():
         encoder.transform(np.zeros((2, 9, 9)))
     with pytest.raises(DataError, match="no images"):
         encoder.transform(["text"])
+
+
+def test_images_are_brought_to_what_a_model_takes():
+    pytest.importorskip("PIL")
+    small = encode.ImageEncoder(size=(3, 4), channels=3).fit(X)
+    assert small.transform(X).shape == (40, 3, 4, 3)
+    assert encode.ImageEncoder(rank=2).fit(X).transform(X).shape == (40, 6, 5)
+    raw = encode.ImageEncoder(scaled=False, rank=1).fit(X)
+    np.testing.assert_array_equal(raw.transform(X), X.reshape(40, -1))
+    colour = np.repeat(X[..., None], 3, 3)
+    np.testing.assert_allclose(
+        encode.ImageEncoder(rank=2).fit(colour).transform(colour), X / np.float32(255), atol=1e-6
+    )
+    numbers = X / 255.0
+    halved = encode.ImageEncoder(size=(3, 4)).fit(numbers)
+    np.testing.assert_allclose(
+        halved.transform(numbers), encode.ImageEncoder(size=(3, 4)).fit(X).transform(X), atol=0.02
+    )
+    for encoder, rows in ((small, X), (raw, X), (halved, numbers)):
+        back = encode.from_dict(json.loads(json.dumps(encoder.to_dict())))
+        np.testing.assert_array_equal(back.transform(rows), encoder.transform(rows))

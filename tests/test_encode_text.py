@@ -90,3 +90,15 @@ def test_options_are_checked():
     dataset = data.load((TEXTS * 4, ["a", "b", "c", "a", "b"] * 4))
     with pytest.raises(UsageError, match="text data do not have"):
         encode.make(dataset, colour=3)
+
+
+def test_sequences_are_numbers_of_words_in_their_order():
+    dataset = data.load((TEXTS * 3, list(range(5)) * 3))
+    encoder = encode.make(dataset, output_mode="int", max_features=5, output_sequence_length=4).fit(TEXTS)
+    assert encoder.vocabulary == ["the", "cat", "sat"]
+    np.testing.assert_array_equal(encoder.transform(TEXTS)[:3], [[2, 3, 4, 0], [2, 1, 4, 1], [0, 0, 0, 0]])
+    assert encoder.transform(["", "sat unseen"]).tolist() == [[0] * 4, [4, 1, 0, 0]]
+    long = encode.SequenceEncoder().fit(TEXTS)
+    assert long.transform(TEXTS).shape == (5, len(long.feature_names))
+    back = encode.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    np.testing.assert_array_equal(back.transform(TEXTS), encoder.transform(TEXTS))

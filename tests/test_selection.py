@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from goodfit import treat
 from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
-from goodfit.study.selection import choose, complexity, epochs, weights
+from goodfit.study.selection import choose, complexity, epochs
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "error_rates.py"
 RNG = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_weights_are_those_that_keras_counts():
             layers.append(keras.layers.Dense(units))
             layers += [keras.layers.BatchNormalization()] if recipe.batch_normalization else []
         model = keras.Sequential([*layers, keras.layers.Dense(4)])
-        assert weights(recipe, 20, 4) == model.count_params()
+        assert recipe.weights(20, 4) == model.count_params()
 
 
 def test_fewer_weights_are_simpler_then_fewer_changes():

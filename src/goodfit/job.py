@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,12 @@ def fit(
     out: str | Path = "goodfit-study",
     seeds: int = SEEDS,
     recipe: Recipe | None = None,
+    model: Any = None,
     base: dict[str, Any] | None = None,
     epochs: int | None = None,
     treatments: Sequence[str] | None = None,
+    weight: str | None = None,
+    class_weight: Mapping[Any, float] | str | None = None,
     validation: str | float = 0.2,
     rope: float = 0.01,
     budget: float | None = None,
@@ -54,9 +57,14 @@ def fit(
         out: The study's folder; one that holds the same study goes on where it was.
         seeds: Paired seeds of every variant.
         recipe: The base network; None takes the tutorials'.
+        model: A Keras model of your own as the base network, compiled as you like: a `keras.Model`, a function that
+            makes one (or one and a dict of `class_weight`, `batch_size`, `epochs`), the path of a `.keras` file, or
+            `path/to/file.py:function`. Every run draws new initial weights.
         base: Fields of the base's recipe to change, such as `{"batch_size": 64}`.
         epochs: Epochs of the base.
         treatments: What to try; None takes what the findings call for.
+        weight: The column that says how much each row counts in training; for arrays give `(x, y, sample_weight)`.
+        class_weight: How much the rows of each class count, by name or index; `"balanced"` makes classes count alike.
         validation: Which development rows each seed validates on: `holdout`, `kfold:5`, `fixed`, or a share.
         rope: A difference in accuracy that does not matter.
         budget: Seconds that the study should take at most.
@@ -76,6 +84,7 @@ def fit(
     options = Options(
         seeds=seeds,
         recipe=recipe,
+        model=model,
         base=base or {},
         epochs=epochs,
         treatments=None if treatments is None else tuple(treatments),
@@ -85,17 +94,18 @@ def fit(
         encoder=encoder or {},
         memory=memory,
     )
+    counts: dict[str, Any] = {"weight": weight, "class_weight": class_weight}
     with at_most(memory):
-        dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding)
+        dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, **counts)
         study = Study(dataset, out, options, command=command, view=view, stop=stop)
         try:
             result = study.run()
-            final = Recipe.from_dict(result["chosen"]["recipe"])
-            card = {
-                k: result[k] for k in ("name", "source", "target", "command", "version", "created", "chosen", "test")
-            }
+            final = study.base.from_dict(result["chosen"]["recipe"])
+            told = ("name", "source", "target", "command", "version", "created", "chosen", "test")
+            card = {k: result[k] for k in told}
             card["test"] = {k: v for k, v in (card["test"] or {}).items() if k not in {"errors", "confusion"}}
-            Predictor(study.model("chosen", final), study.encoder, dataset.classes, study.temperature, card).save(
+            model = study.model("chosen", final)
+            Predictor(model, study.encoder, dataset.classes, study.temperature, card, logits=study.logits).save(
                 Path(out) / "predictor"
             )
             report.write(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from goodfit import encode
 from goodfit.data import read_rows
 from goodfit.errors import ModelError
 from goodfit.models import predict
+from goodfit.models.source import objects
 from goodfit.study.folder import writing
 
 CARD = "predictor.json"
@@ -28,11 +30,21 @@ class Predictor:
         classes: Class names, in the order of the model's outputs.
         temperature: Divides the log probabilities (temperature scaling).
         card: What else is known: where it comes from, how it was chosen and tested.
+        logits: Whether the model's output takes a sigmoid or softmax to become probabilities.
     """
 
-    def __init__(self, model: Any, encoder: Any, classes: tuple[str, ...], temperature: float, card: dict[str, Any]):
+    def __init__(
+        self,
+        model: Any,
+        encoder: Any,
+        classes: tuple[str, ...],
+        temperature: float,
+        card: dict[str, Any],
+        *,
+        logits: bool = False,
+    ):
         self.model, self.encoder, self.classes = model, encoder, classes
-        self.temperature, self.card = temperature, card
+        self.temperature, self.card, self.logits = temperature, card, logits
 
     def probabilities(self, rows: Any) -> np.ndarray:
         """Calibrated probabilities of every class, `(rows, classes)`; each row sums to 1.
@@ -41,8 +53,14 @@ class Predictor:
             rows: Raw rows as the study saw them: a path, a data frame, a list of texts or of records, an array. Words
                 and categories never seen before are harmless; a missing column is an error.
         """
-        x = self.encoder.transform(read_rows(rows))
-        return predict.calibrated(predict.probabilities(self.model, x), self.temperature)
+        return self._probabilities(self._read(rows))
+
+    def _read(self, rows: Any) -> Any:
+        return read_rows(rows, image_size=self.encoder.shape[:2] if self.encoder.kind == "image" else None)
+
+    def _probabilities(self, raw: Any) -> np.ndarray:
+        p = predict.probabilities(self.model, self.encoder.transform(raw), logits=self.logits)
+        return predict.calibrated(p, self.temperature)
 
     def predict(self, rows: Any) -> list[str]:
         """The likeliest class of each row, by name."""
@@ -50,8 +68,8 @@ class Predictor:
 
     def table(self, rows: Any) -> pl.DataFrame:
         """The rows with `prediction`, `probability` and one column of probability per class."""
-        raw = read_rows(rows)
-        p = predict.calibrated(predict.probabilities(self.model, self.encoder.transform(raw)), self.temperature)
+        raw = self._read(rows)
+        p = self._probabilities(raw)
         best = p.argmax(1)
         frame = raw if isinstance(raw, pl.DataFrame) else pl.DataFrame({"row": np.arange(1, len(p) + 1)})
         new = {"prediction": [self.classes[i] for i in best], "probability": p.max(1)}
@@ -67,6 +85,7 @@ class Predictor:
             "format": 1,
             "classes": list(self.classes),
             "temperature": self.temperature,
+            "logits": self.logits,
             "card": self.card,
             "encoder": self.encoder.to_dict(),
         }
@@ -80,8 +99,12 @@ class Predictor:
             text.replace(folder / CARD)
 
     @classmethod
-    def load(cls, path: str | Path) -> Predictor:
+    def load(cls, path: str | Path, *, code: str | Path | None = None) -> Predictor:
         """Read a predictor's folder.
+
+        Args:
+            path: The folder, or that of its study.
+            code: The Python file that defines the model's own layers, where it has any; it is run.
 
         Raises:
             ModelError: It is not one.
@@ -93,9 +116,11 @@ class Predictor:
             folder = folder / "predictor"
         try:
             card = json.loads((folder / CARD).read_text("utf-8"))
-            model = keras.saving.load_model(folder / MODEL)
+            with keras.saving.custom_object_scope(objects(code) if code else {}):
+                model = keras.saving.load_model(folder / MODEL)
             encoder = encode.from_dict(card["encoder"])
-            return cls(model, encoder, tuple(card["classes"]), float(card["temperature"]), card["card"])
+            classes, temperature = tuple(card["classes"]), float(card["temperature"])
+            return cls(model, encoder, classes, temperature, card["card"], logits=card.get("logits", False))
         except FileNotFoundError:
             raise ModelError(
                 f"{path} holds no predictor",
@@ -103,4 +128,9 @@ class Predictor:
                 fix="Name the predictor folder inside the study's folder.",
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
+            if found := re.search("Could not locate (?:class|function) '(\\w+)'", str(error)):
+                raise ModelError(
+                    f"the model in {folder} is made with {found[1]!r}, which is not Keras's",
+                    fix="Name the Python file that defines it: --code file.py, in Python code='file.py'.",
+                ) from None
             raise ModelError(f"{folder} is damaged", received=str(error).splitlines()[0][:120]) from None

@@ -32,6 +32,10 @@ def fit(
     test_fraction: Annotated[float, typer.Option(help="Share of the rows to test on, without --test.")] = 0.2,
     out: Annotated[Path | None, typer.Option(help="The study's folder; by default named after DATA.")] = None,
     seeds: Annotated[int, typer.Option(help="Paired seeds of every variant.")] = 29,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A Keras model of your own as the base: model.keras, or path/to/file.py:function."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the base network.")] = None,
     units: Annotated[str | None, typer.Option(help="Units of the base's hidden layers, such as 16,16.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size of the base.")] = None,
@@ -39,6 +43,10 @@ def fit(
     optimizer: Annotated[str | None, typer.Option(help="Optimizer of the base.")] = None,
     treatments: Annotated[
         str | None, typer.Option(help="What to try, such as 'dropout 0.5,l2'; by default what the findings call for.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="The column that says how much a row counts in training.")] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="How much classes count in training: balanced, or such as 'spam=3,ham=1'.")
     ] = None,
     validation: Annotated[
         str,
@@ -86,9 +94,12 @@ def fit(
             test_fraction=test_fraction,
             out=folder,
             seeds=seeds,
+            model=model,
             epochs=epochs,
             base={k: v for k, v in base.items() if v is not None},
             treatments=None if treatments is None else [t.strip() for t in treatments.split(",") if t.strip()],
+            weight=weight,
+            class_weight=None if class_weight is None else weights(class_weight),
             validation=validation,
             rope=rope,
             budget=None if budget is None else seconds(budget),
@@ -120,6 +131,20 @@ def whole_numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise UsageError("bad units", expected="whole numbers such as 16,16", received=repr(text)) from None
+
+
+def weights(text: str) -> dict[str, float] | str:
+    """Weights of classes such as `spam=3,ham=1`, or `balanced`."""
+    if "=" not in text:
+        return text.strip()
+    found = {}
+    for part in text.split(","):
+        name, _, value = part.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError("bad --class-weight", expected="such as spam=3,ham=1", received=repr(part)) from None
+    return found
 
 
 def seconds(text: str) -> float:

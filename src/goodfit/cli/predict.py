@@ -20,6 +20,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="CSV, JSONL or Parquet file to write; by default CSV on stdout.")
     ] = None,
+    code: Annotated[
+        Path | None, typer.Option(help="Python file that defines the model's own layers, if it has any; it is run.")
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Text encoding of files that are not UTF-8.")] = None,
 ) -> None:
     """Add prediction, probability and a probability per class to each row."""
@@ -32,7 +35,7 @@ def predict(
     if out and out.suffix.lower() not in writers:
         raise UsageError(f"--out {out.name}: unknown kind of file", expected=" or ".join(writers), received=out.suffix)
     raw = read_rows(rows, encoding)
-    table = Predictor.load(predictor).table(raw)
+    table = Predictor.load(predictor, code=code).table(raw)
     if out is None:
         table.write_csv(sys.stdout.buffer)
         return

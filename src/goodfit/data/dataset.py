@@ -29,9 +29,10 @@ class Dataset:
         groups: Equal for identical rows, shape `(rows,)`; a group never stands on two sides of a split.
         target: The target's column name.
         text: The text column's name; None where there is none. More text columns stand beside it in `rows`.
+        weights: How much each row counts in training, float32, shape `(rows,)`; None where all count alike.
         name: A short name for people.
         source: The path, built-in name or kind of object that was given.
-        fingerprint: SHA-256 of rows, labels and class names (not of the split).
+        fingerprint: SHA-256 of rows, labels, class names and weights (not of the split).
         notes: What was left out, repaired or assumed, in plain sentences.
     """
 
@@ -43,6 +44,7 @@ class Dataset:
     groups: np.ndarray
     target: str
     text: str | None = None
+    weights: np.ndarray | None = None
     name: str = ""
     source: str = ""
     fingerprint: str = ""
@@ -93,9 +95,11 @@ def row_groups(rows: Rows) -> np.ndarray:
     return rank[inverse]
 
 
-def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...]) -> str:
+def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...], weights: np.ndarray | None = None) -> str:
     """SHA-256 of the content, equal wherever and however it was read."""
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, dtype="<f4").data)
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
     if isinstance(rows, np.ndarray):
         digest.update(f"{rows.shape}{rows.dtype.str}".encode())

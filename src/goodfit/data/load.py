@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from goodfit.data import columns, labels
+from goodfit.data import columns, labels, weights
 from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, row_groups
 from goodfit.data.files import flat_folder, open_path
 from goodfit.data.sources import digits, docstrings, keras_sets, memory
@@ -40,12 +40,15 @@ def load(
     *,
     encoding: str | None = None,
     image_size: tuple[int, int] | None = None,
+    weight: str | None = None,
+    class_weight: Mapping[Any, float] | str | None = None,
 ) -> Dataset:
     """Read labelled rows and set the test rows apart.
 
     Args:
         source: A path (CSV, TSV, JSONL, Parquet, .npz, IDX, a folder with one folder of .txt files or images per
-            class), a built-in name, a data frame, `(x, y)`, or `((x_train, y_train), (x_test, y_test))`.
+            class), a built-in name, a data frame, `(x, y)`, `(x, y, sample_weight)`, or
+            `((x_train, y_train), (x_test, y_test))`.
         target: The column to predict; not needed where the source knows it.
         text: The column that holds the texts; found by itself where None; `""` for none, all columns being a table.
         test: A test set like `source`; where None, the source's own one or a share drawn by `seed`.
@@ -53,6 +56,8 @@ def load(
         seed: Fixes the drawn test rows.
         encoding: The text encoding of files that are not UTF-8.
         image_size: Height and width to which images in folders are brought; the size of most of them where None.
+        weight: The column that says how much each row counts in training.
+        class_weight: How much the rows of each class count, by its name or index; `"balanced"`: all classes alike.
 
     Raises:
         DataError: The rows, columns or labels cannot be used.
@@ -62,11 +67,16 @@ def load(
     if not 0 < test_fraction < 1:
         raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
     raw = _open(source, encoding, image_size)
+    if weight is not None:
+        raw = weights.taken(raw, weight)
     given = raw.target if target is None else target
     if target is not None and raw.labels is not None:
         raw.target = target
     if test is not None:
-        raw = joined(_training_part(raw), _open(test, encoding, image_size), given)
+        other = _open(test, encoding, image_size)
+        raw = joined(
+            _training_part(raw), other if weight is None else weights.taken(other, weight, needed=False), given
+        )
     if text and text == given:
         raise UsageError(f"{text!r} cannot be the target and the text at once")
     rows, values, target = _target(raw, target)
@@ -85,6 +95,7 @@ def load(
         values = values.filter(pl.Series(labelled))
         rows = _kept(rows, labelled)
         raw.test = None if raw.test is None else raw.test[labelled]
+        raw.weights = None if raw.weights is None else raw.weights[labelled]
     if len(values) < FEWEST:
         raise DataError("too few rows", expected=f"{FEWEST} labelled rows or more", received=str(len(values)))
     if raw.test is not None:
@@ -103,13 +114,18 @@ def load(
     if raw.test is None:
         mask = stratified(numbers, groups, test_fraction, seed)
     else:
-        rows, numbers, groups, mask = _without_test_rows(rows, numbers, groups, raw.test, notes)
+        mask, keep = raw.test, _not_among_test_rows(groups, raw.test, notes)
+        if not keep.all():
+            rows, numbers, mask = _kept(rows, keep), numbers[keep], mask[keep]
+            groups = np.unique(groups[keep], return_inverse=True)[1].astype(np.int64)
+            raw.weights = None if raw.weights is None else raw.weights[keep]
     if len(np.unique(groups[~mask])) < 2:
         raise DataError(
             "too few different rows",
             expected="two or more to learn from, and one or more to judge by",
             received=f"{different:,} different among {len(groups):,} rows",
         )
+    counts = weights.combined(raw.weights, class_weight, numbers, classes, mask)
     return Dataset(
         rows=rows,
         labels=numbers,
@@ -119,9 +135,10 @@ def load(
         groups=groups,
         target=target,
         text=text,
+        weights=counts,
         name=raw.name,
         source=str(source) if isinstance(source, (str, os.PathLike)) else describe(source),
-        fingerprint=fingerprint(rows, numbers, classes),
+        fingerprint=fingerprint(rows, numbers, classes, counts),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -158,6 +175,7 @@ def _training_part(raw: Raw) -> Raw:
         return raw
     raw.rows = _kept(raw.rows, ~raw.test)
     raw.labels = None if raw.labels is None else raw.labels.filter(pl.Series(~raw.test))
+    raw.weights = None if raw.weights is None else raw.weights[~raw.test]
     raw.test = None
     raw.notes.append("The data's own test rows were left out: another test set was given.")
     return raw
@@ -217,10 +235,8 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
     return frame, "text", texts[0]
 
 
-def _without_test_rows(
-    rows: Rows, numbers: np.ndarray, groups: np.ndarray, test: np.ndarray, notes: list[str]
-) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
-    """The rows of a given test set leave the training side."""
+def _not_among_test_rows(groups: np.ndarray, test: np.ndarray, notes: list[str]) -> np.ndarray:
+    """False for a training row that stands in a given test set too; bool, shape `(rows,)`."""
     shared = ~test & np.isin(groups, groups[test])
     count, training = int(shared.sum()), int((~test).sum())
     if count * 2 > training:
@@ -229,13 +245,10 @@ def _without_test_rows(
             expected="a test set of other rows",
             received=f"{count:,} of {training:,} training rows in it",
         )
-    if not count:
-        return rows, numbers, groups, test
-    stand = "stands" if count == 1 else "stand"
-    notes.append(f"{_rows(count)} of the training set {stand} in the test set too: left out of the training set.")
-    keep = ~shared
-    _, groups = np.unique(groups[keep], return_inverse=True)
-    return _kept(rows, keep), numbers[keep], groups.astype(np.int64), test[keep]
+    if count:
+        stand = "stands" if count == 1 else "stand"
+        notes.append(f"{_rows(count)} of the training set {stand} in the test set too: left out of the training set.")
+    return ~shared
 
 
 def _kept(rows: Rows, keep: np.ndarray) -> Rows:

@@ -8,14 +8,27 @@ from goodfit.data import Dataset
 from goodfit.encode.array import ArrayEncoder
 from goodfit.encode.base import Encoded, Encoder
 from goodfit.encode.image import ImageEncoder
+from goodfit.encode.sequence import SequenceEncoder
 from goodfit.encode.table import TableEncoder
 from goodfit.encode.text import TextEncoder
 from goodfit.errors import UsageError
 
-__all__ = ["ArrayEncoder", "Encoded", "Encoder", "ImageEncoder", "TableEncoder", "TextEncoder", "from_dict", "make"]
+__all__ = [
+    "ArrayEncoder",
+    "Encoded",
+    "Encoder",
+    "ImageEncoder",
+    "SequenceEncoder",
+    "TableEncoder",
+    "TextEncoder",
+    "from_dict",
+    "make",
+]
 
-KINDS: dict[str, type[Encoder]] = {e.kind: e for e in (TextEncoder, TableEncoder, ArrayEncoder, ImageEncoder)}
-"""Dataset kind to encoder."""
+KINDS: dict[str, type[Encoder]] = {
+    e.kind: e for e in (TextEncoder, SequenceEncoder, TableEncoder, ArrayEncoder, ImageEncoder)
+}
+"""The encoders by their kind, which is that of the data set, but for sequences."""
 
 
 def make(dataset: Dataset, **options: Any) -> Encoder:
@@ -23,11 +36,14 @@ def make(dataset: Dataset, **options: Any) -> Encoder:
 
     Args:
         dataset: Its kind and columns choose the encoder.
-        options: Those of the encoder of that kind.
+        options: Those of the encoder of that kind; `output_mode="int"` makes sequences of texts.
     """
     try:
         if dataset.kind == "text":
-            return TextEncoder(tuple(dataset.rows.columns), **options)  # type: ignore[union-attr]
+            columns = tuple(dataset.rows.columns)  # type: ignore[union-attr]
+            if options.get("output_mode") == "int":
+                return SequenceEncoder(columns, **{k: v for k, v in options.items() if k != "output_mode"})
+            return TextEncoder(columns, **options)
         return KINDS[dataset.kind](**options)
     except TypeError:
         raise UsageError(

@@ -17,11 +17,16 @@ CLIP = 8.0
 
 @final
 class ArrayEncoder(Encoder):
-    """Each column to mean 0 and standard deviation 1; a constant column and a missing cell to 0."""
+    """Each column to mean 0 and standard deviation 1; a constant column and a missing cell to 0.
+
+    Args:
+        scaled: Whether to scale; a model that scales by itself, or reads word numbers, takes the numbers as they are.
+    """
 
     kind = "array"
 
-    def __init__(self) -> None:
+    def __init__(self, *, scaled: bool = True) -> None:
+        self.scaled = scaled
         self.mean = np.empty(0)
         self.inverse = np.empty(0)
 
@@ -44,6 +49,8 @@ class ArrayEncoder(Encoder):
             raise DataError(
                 "the rows have another number of columns", expected=str(len(self.mean)), received=str(x.shape[1])
             )
+        if not self.scaled:
+            return np.nan_to_num(x, copy=False).astype(np.float32)
         scaled = np.clip((x - self.mean) * self.inverse, -CLIP, CLIP)
         return np.nan_to_num(scaled, copy=False).astype(np.float32)
 
@@ -54,12 +61,13 @@ class ArrayEncoder(Encoder):
 
     def to_dict(self) -> dict[str, Any]:
         """Means and inverse deviations."""
-        return {"kind": self.kind, "mean": self.mean.tolist(), "inverse": self.inverse.tolist()}
+        scales = {"mean": self.mean.tolist(), "inverse": self.inverse.tolist()}
+        return {"kind": self.kind, "scaled": self.scaled, **scales}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Self:
         """Back from `to_dict`."""
-        encoder = cls()
+        encoder = cls(scaled=d.get("scaled", True))
         encoder.mean, encoder.inverse = np.array(d["mean"]), np.array(d["inverse"])
         return encoder
 

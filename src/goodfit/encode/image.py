@@ -11,29 +11,45 @@ from goodfit.data.sources.memory import as_rows
 from goodfit.encode.base import Encoder
 from goodfit.errors import DataError
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in a grey image (ITU-R BT.601)."""
+
 
 @final
 class ImageEncoder(Encoder):
-    """Images of one size, scaled to [0, 1], the channels last.
+    """Images of one size, by default scaled to [0, 1], the channels last.
 
     Args:
-        flat: Whether an image becomes one row of pixels (for dense networks), shape `(rows, pixels)`; otherwise
-            `(rows, height, width, channels)`.
+        size: Height and width that images are brought to; None leaves them.
+        channels: 1 for grey images, 3 for colour; None leaves them.
+        rank: Axes of an encoded image: 3 for `(height, width, channels)`, 2 for `(height, width)` of grey ones, 1 for a
+            row of pixels.
+        scaled: Whether to scale; a model that scales by itself takes pixels as they are.
     """
 
     kind = "image"
 
-    def __init__(self, *, flat: bool = False):
-        self.flat = flat
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        rank: int = 3,
+        scaled: bool = True,
+    ):
+        self.size, self.rank, self.scaled = size, rank, scaled
+        self.channels = 1 if rank == 2 else channels
         self.shape: tuple[int, ...] = ()
+        self.bytes = True
         self.low = 0.0
         self.high = 255.0
 
     def fit(self, rows: Any) -> Self:
         """Learn the size, and the range where the pixels are not bytes."""
         x = _images(rows)
-        self.shape = x.shape[1:]
-        if x.dtype != np.uint8:
+        self.shape = (*(self.size or x.shape[1:3]), self.channels or x.shape[3])
+        self.bytes = x.dtype == np.uint8
+        if not self.bytes:
             with np.errstate(invalid="ignore"):
                 there = x[np.isfinite(x)]
             self.low, self.high = (float(there.min()), float(there.max())) if there.size else (0.0, 0.0)
@@ -42,25 +58,38 @@ class ImageEncoder(Encoder):
         return self
 
     def transform(self, rows: Any) -> np.ndarray:
-        """Scale images; those of another size are resized where they are bytes."""
+        """Bring images to the size and scale them."""
         x = _images(rows) if len(rows) else np.empty((0, *self.shape), np.uint8)
         if x.shape[1:] != self.shape:
             x = self._resized(x)
-        scaled = np.subtract(x, self.low, dtype=np.float32)
-        scaled *= np.float32(1 / (self.high - self.low))
+        if self.scaled:
+            pixels = np.subtract(x, self.low, dtype=np.float32)
+            pixels *= np.float32(1 / (self.high - self.low))
+        else:
+            pixels = x.astype(np.float32)
         if x.dtype.kind == "f":
-            scaled = np.clip(np.nan_to_num(scaled), 0, 1)
-        return scaled.reshape(len(x), -1) if self.flat else scaled
+            pixels = np.clip(np.nan_to_num(pixels), *((0, 1) if self.scaled else (self.low, self.high)))
+        shapes = {1: (len(x), x[0].size if len(x) else int(np.prod(self.shape))), 2: x.shape[:3], 3: x.shape}
+        return pixels.reshape(shapes[self.rank])
 
     def _resized(self, x: np.ndarray) -> np.ndarray:
-        if x.dtype != np.uint8 or x.shape[3] not in (1, 3) or self.shape[2] not in (1, 3):
+        """Images of another size or with other channels, bilinear; bytes stay bytes, other numbers become float32."""
+        fits = x.shape[3] == self.shape[2] or {x.shape[3], self.shape[2]} == {1, 3}
+        if (x.dtype == np.uint8) != self.bytes or not fits:
             raise DataError("images of another shape", expected=str(self.shape), received=str(x.shape[1:]))
-        pil, mode = pillow(), "L" if self.shape[2] == 1 else "RGB"
-        out = np.empty((len(x), *self.shape), np.uint8)
-        for i, image in enumerate(x):
-            whole = pil.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert(mode)
-            small = whole.resize((self.shape[1], self.shape[0]), pil.Resampling.BILINEAR)
-            out[i] = np.asarray(small).reshape(self.shape)
+        if x.shape[3] == 3 and self.shape[2] == 1:
+            grey = x @ np.array(LUMA, np.float32)
+            x = (np.rint(grey).astype(np.uint8) if self.bytes else grey)[..., None]
+        elif x.shape[3] == 1:
+            x = np.broadcast_to(x, (*x.shape[:3], self.shape[2]))
+        if x.shape[1:] == self.shape:
+            return x
+        pil, size = pillow(), (self.shape[1], self.shape[0])
+        out = np.empty((len(x), *self.shape), np.uint8 if self.bytes else np.float32)
+        for image, small in zip(x, out, strict=True):
+            for c in range(image.shape[2]):
+                whole = pil.fromarray(np.ascontiguousarray(image[:, :, c], dtype=out.dtype))
+                small[:, :, c] = np.asarray(whole.resize(size, pil.Resampling.BILINEAR))
         return out
 
     @property
@@ -70,13 +99,15 @@ class ImageEncoder(Encoder):
 
     def to_dict(self) -> dict[str, Any]:
         """Size and range."""
-        return {"kind": self.kind, "flat": self.flat, "shape": list(self.shape), "low": self.low, "high": self.high}
+        keys = ("kind", "rank", "scaled", "bytes", "low", "high")
+        return {**{k: getattr(self, k) for k in keys}, "shape": list(self.shape)}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Self:
         """Back from `to_dict`."""
-        encoder = cls(flat=d["flat"])
-        encoder.shape, encoder.low, encoder.high = tuple(d["shape"]), d["low"], d["high"]
+        encoder = cls(rank=d["rank"], scaled=d["scaled"])
+        encoder.shape, encoder.bytes = tuple(d["shape"]), d["bytes"]
+        encoder.low, encoder.high = d["low"], d["high"]
         return encoder
 
 

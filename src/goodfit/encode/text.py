@@ -31,6 +31,7 @@ class TextEncoder(Encoder):
         ngram_range: Words of the shortest and the longest n-gram.
         min_df: Texts an n-gram must stand in at least: a number, or a share if a float.
         max_df: Texts it may stand in at most, likewise.
+        pad_to_max_tokens: Whether there are `max_features` columns even where there are fewer n-grams.
     """
 
     kind = "text"
@@ -44,6 +45,7 @@ class TextEncoder(Encoder):
         ngram_range: tuple[int, int] = (1, 1),
         min_df: int | float = 1,
         max_df: int | float = 1.0,
+        pad_to_max_tokens: bool = False,
     ):
         if output_mode not in OUTPUT_MODES:
             raise UsageError("bad output_mode", expected=" or ".join(OUTPUT_MODES), received=repr(output_mode))
@@ -52,6 +54,7 @@ class TextEncoder(Encoder):
         self.ngram_range = (int(ngram_range[0]), int(ngram_range[1]))
         self.max_features = max_features or (10_000 if self.ngram_range == (1, 1) else 50_000)
         self.min_df, self.max_df = min_df, max_df
+        self.pad_to_max_tokens = pad_to_max_tokens
         self.vocabulary: list[str] = []
         self.idf = np.empty(0, np.float32)
 
@@ -80,6 +83,8 @@ class TextEncoder(Encoder):
         return self._weighed(ngrams.transform(texts_of(rows, self.columns), self.vocabulary, self.ngram_range))
 
     def _weighed(self, counts: csr_array) -> csr_array:
+        if self.pad_to_max_tokens:
+            counts = csr_array((counts.data, counts.indices, counts.indptr), (counts.shape[0], self.max_features))
         if self.output_mode == "count":
             return counts
         if self.output_mode == "multi_hot":
@@ -94,8 +99,9 @@ class TextEncoder(Encoder):
 
     @property
     def feature_names(self) -> list[str]:
-        """The vocabulary."""
-        return list(self.vocabulary)
+        """The vocabulary; the columns that only fill up are empty."""
+        missing = self.max_features - len(self.vocabulary) if self.pad_to_max_tokens else 0
+        return list(self.vocabulary) + [""] * missing
 
     def to_dict(self) -> dict[str, Any]:
         """Options, vocabulary and document weights."""
@@ -107,6 +113,7 @@ class TextEncoder(Encoder):
             "ngram_range": list(self.ngram_range),
             "min_df": self.min_df,
             "max_df": self.max_df,
+            "pad_to_max_tokens": self.pad_to_max_tokens,
             "vocabulary": self.vocabulary,
             "idf": self.idf.tolist() if self.output_mode == "tf_idf" else [],
         }
@@ -115,7 +122,7 @@ class TextEncoder(Encoder):
     def from_dict(cls, d: dict[str, Any]) -> Self:
         """Back from `to_dict`."""
         options = {k: d[k] for k in ("output_mode", "max_features", "ngram_range", "min_df", "max_df")}
-        encoder = cls(tuple(d["columns"]), **options)
+        encoder = cls(tuple(d["columns"]), pad_to_max_tokens=d.get("pad_to_max_tokens", False), **options)
         encoder.vocabulary = list(d["vocabulary"])
         encoder.idf = np.asarray(d["idf"], dtype=np.float32)
         return encoder

@@ -97,4 +97,5 @@ def _of_class(model: keras.Model) -> keras.Model:
         copied.build_from_config(model.get_build_config() or {})
     if len(copied.weights) != len(model.weights):
         raise NotImplementedError(f"{type(model).__name__} made from its config has other weights")
+    copied.built = True  # which Keras itself only notes at the first call
     return copied

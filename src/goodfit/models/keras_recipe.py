@@ -16,7 +16,7 @@ from goodfit.models.canonical import canonical, text
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
 from goodfit.models.surgery import Shape
-from goodfit.models.walk import graph_layers, is_graph
+from goodfit.models.walk import graph_layers, input_shapes, is_graph, output_shape
 
 _MODELS: dict[str, Source] = {}
 """The models that recipes were made of, by fingerprint."""
@@ -95,8 +95,8 @@ class KerasRecipe(Recipe):
         model, settings = source.model, source.settings
         config = settings.optimizer.get_config()
         shape = surgery.of(model)
-        units = int(model.output_shape[-1])
-        loss, smoothing = objective.prepared(settings.loss, units)
+        units = _units(model)
+        _, smoothing = objective.prepared(settings.loss, units)
         given = source.class_weight
         weights = None if given is None else tuple(float(given.get(i, 1.0)) for i in range(max(units, 2)))
         hidden = [getattr(x, "activation", None) for x in graph_layers(model)] if is_graph(model) else []
@@ -115,7 +115,7 @@ class KerasRecipe(Recipe):
             name=source.name,
             source=source.where,
             layers=tuple(_told(x) for x in model.layers if not isinstance(x, keras.layers.InputLayer)),
-            loss=str(getattr(loss, "name", type(loss).__name__)),
+            loss=_loss_name(settings.loss),
             class_weight=weights,
         )
         _MODELS.setdefault(recipe.model, source)
@@ -144,6 +144,11 @@ class KerasRecipe(Recipe):
         """JSON types only."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All but where the model came from, and what it was called there."""
+        return {k: v for k, v in self.to_dict().items() if k not in {"name", "source"}}
+
     def weights(self, inputs: int, outputs: int) -> int:
         """Weights of the model."""
         return int(sum(np.prod(v.shape) for v in self._shaped().weights))
@@ -168,14 +173,14 @@ class KerasRecipe(Recipe):
         if features is not None:
             _check_input(model, features)
         optimizer = rates.changed(settings.optimizer, self.learning_rate, self.weight_decay)
-        loss, _ = objective.prepared(settings.loss, int(model.output_shape[-1]))
+        loss, _ = objective.prepared(settings.loss, _units(model))
         if self.label_smoothing:
             loss = type(loss).from_config({**loss.get_config(), "label_smoothing": self.label_smoothing})
         return Parts(model, optimizer, loss, settings.metrics)
 
     @property
     def _smooths(self) -> bool:
-        units = int(self.original.model.output_shape[-1])
+        units = _units(self.original.model)
         return objective.smooths(objective.prepared(self.original.settings.loss, units)[0])
 
     def _shaped(self, *, dropout_layers: bool = False) -> keras.Model:
@@ -196,17 +201,31 @@ def _built(fingerprint: str, shape: Shape, dropout_layers: bool) -> keras.Model:
         return surgery.changed(model, shape)
 
 
+def _units(model: keras.Model) -> int:
+    """Units of a model's output."""
+    shape = output_shape(model)
+    if not shape or not isinstance(shape[-1], int):
+        expected = "one unit for each class"
+        raise ModelError("the model's output is no row of classes", expected=expected, received=str(shape))
+    return shape[-1]
+
+
 def _fingerprint(source: Source) -> str:
     """Equal for equal models that were compiled alike; weights count where no run makes them anew."""
     model, settings = source.model, source.settings
     optimizer = {k: v for k, v in settings.optimizer.get_config().items() if k != "name"}
-    loss, smoothing = objective.prepared(settings.loss, int(model.output_shape[-1]))
+    loss, smoothing = objective.prepared(settings.loss, _units(model))
     made = {k: v for k, v in objective.settings(loss).items() if k != "name"}
     what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]
     digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics]]).encode())
     for kept in initial.kept(model):
         digest.update(np.ascontiguousarray(kept).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _loss_name(loss: Any) -> str:
+    """What a user calls a loss."""
+    return loss if isinstance(loss, str) else str(getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__)))
 
 
 def _told(layer: Any) -> str:
@@ -219,14 +238,17 @@ def _told(layer: Any) -> str:
 
 def _check_input(model: keras.Model, features: Any) -> None:
     """Whether rows of this shape go into a model."""
-    shapes = [tuple(t.shape[1:]) for t in keras.tree.flatten(getattr(model, "inputs", None) or [])]
+    shapes = input_shapes(model)
     given = [(features,)] if isinstance(features, (int, np.integer)) else [tuple(features)]
-    if len(shapes) != 1:
+    if not shapes:
         return
+    if len(shapes) > 1:
+        raise ModelError(f"the model takes {len(shapes)} inputs", expected="one: the encoded row")
     fits = len(shapes[0]) == len(given[0]) and all(a in (None, b) for a, b in zip(shapes[0], given[0], strict=True))
     if not fits:
         raise ModelError(
             "the model's input does not fit the data",
             expected=f"rows of shape {given[0]}, as the data is encoded",
             received=f"an input of shape {shapes[0]}",
+            fix="Give it this input, or none at all: a Sequential model without keras.Input is built for the data.",
         )

@@ -16,7 +16,7 @@ from goodfit.models import copies, objective
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
 from goodfit.models.swap import PENALTIES, swapped, swapped_rate
-from goodfit.models.walk import flat_layers, graph_layers, own_weights
+from goodfit.models.walk import flat_layers, graph_layers, own_weights, readers
 
 Array = np.ndarray
 
@@ -94,16 +94,10 @@ def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
     """The `Dense` layer that alone reads the model's only input, if its kernel can be taken out."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 2:
         return None
-    readers = [
-        layer
-        for layer in model.layers
-        for node in layer._inbound_nodes
-        if any(t is model.inputs[0] for t in node.input_tensors)
-    ]
-    readers = [r for r in readers if not isinstance(r, keras.layers.InputLayer)]
-    if len(readers) != 1 or type(readers[0]) is not keras.layers.Dense:
+    found = readers(model)
+    if len(found) != 1 or type(found[0]) is not keras.layers.Dense:
         return None
-    head = readers[0]
+    head = found[0]
     plain = not head.kernel_constraint and not head.bias_constraint and head.trainable and len(head._inbound_nodes) == 1
     laned = all(v.regularizer is None or isinstance(v.regularizer, PENALTIES) for v in head.weights)
     return head if plain and laned and head.activity_regularizer is None else None

@@ -16,7 +16,7 @@ from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
 from goodfit.models.recipe import Recipe
 from goodfit.models.swap import swapped_rate
-from goodfit.models.walk import graph_layers, is_graph, output_activation
+from goodfit.models.walk import graph_layers, is_graph, output_activation, output_shape
 from goodfit.settings import require_jax
 
 require_jax()
@@ -213,7 +213,7 @@ def output_units(model: keras.Model, classes: int) -> int:
     Raises:
         ModelError: It has several outputs, or units that do not fit the classes.
     """
-    shape = getattr(model, "output_shape", None)
+    shape = output_shape(model)
     if isinstance(shape, (dict, list)) or (shape and isinstance(shape[0], (tuple, list))):
         raise ModelError(
             "the model has several outputs",

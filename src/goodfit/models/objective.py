@@ -45,6 +45,7 @@ class Objective:
         kind: `rows`: a number for each row; `sums`: one for the batch, to which rows of zeros add nothing; `batch`: one
             for the batch, otherwise.
         takes: What the loss is given: `indices`, or `targets` of the output's shape.
+        activation: Keras's name of the output's activation.
     """
 
     loss: keras.losses.Loss
@@ -52,6 +53,16 @@ class Objective:
     threshold: float
     kind: str
     takes: str
+    activation: str = "linear"
+
+    @property
+    def logits(self) -> bool:
+        """Whether the model's output takes a sigmoid or softmax to become probabilities: logits, margins."""
+        margins = isinstance(self.loss, (*_HINGE, _L.CategoricalHinge)) and self.activation not in (
+            "sigmoid",
+            "softmax",
+        )
+        return bool(margins or settings(self.loss).get("from_logits"))
 
     def targets(self, y: jax.Array, smoothing: Any) -> jax.Array:
         """What the loss is given for class indices `y`, with a share of each target spread over all classes."""
@@ -193,7 +204,7 @@ def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | 
     if like.shape not in ((), (2,)):
         raise ModelError(f"the loss {name} gives an array of shape {like.shape[1:]} a row", expected="one number a row")
     kind = "rows" if like.shape else "sums" if isinstance(loss, _SUMS) else "batch"
-    return Objective(loss, units, float(threshold), kind, "indices" if indices else "targets")
+    return Objective(loss, units, float(threshold), kind, "indices" if indices else "targets", activation)
 
 
 def _object(loss: Any) -> keras.losses.Loss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -55,6 +56,16 @@ def of(network: Network) -> str | None:
         if penalty is not None and (id(layer) in inside or not isinstance(penalty, _ADDITIVE)):
             return f"{layer.name} has an activity regularizer that goodfit does not know"
     return _tried(network) if any(not _known(part) for part in _parts(model)) else None
+
+
+def told(networks: Mapping[str, Network]) -> list[str]:
+    """A sentence for each reason why networks, by the names of their variants, cannot train in lanes."""
+    reasons: dict[str, list[str]] = {}
+    for name, network in networks.items():
+        if (reason := of(network)) is not None:
+            reasons.setdefault(reason, []).append(f"'{name}'")
+    verb = {True: "trains", False: "train"}
+    return [f"{', '.join(n)} {verb[len(n) == 1]} one run after the other: {why}." for why, n in reasons.items()]
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from goodfit.models.lane_form import to_stock
 from goodfit.models.network import Network
@@ -20,13 +21,14 @@ def model(network: Network, weights: Sequence[Array]) -> keras.Model:
     return to_stock(network, list(weights))
 
 
-def probabilities(model: keras.Model, x: Any, batch: int = 512) -> Array:
+def probabilities(model: keras.Model, x: Any, batch: int = 512, *, logits: bool = False) -> Array:
     """Probabilities of every class, float64 `(rows, classes)`, each row summing to 1.
 
     Args:
-        model: A stock model with a sigmoid unit or a softmax at its end.
+        model: A stock model of one unit or a unit for each class.
         x: Encoded rows; sparse ones are made dense a batch at a time.
         batch: Rows at a time.
+        logits: Whether the model's output takes a sigmoid or softmax to become probabilities (`Objective.logits`).
     """
     rows = x.shape[0]
     parts = []
@@ -37,16 +39,18 @@ def probabilities(model: keras.Model, x: Any, batch: int = 512) -> Array:
         padded = np.pad(block, ((0, short),) + ((0, 0),) * (block.ndim - 1)) if short else block
         parts.append(np.asarray(model.predict_on_batch(padded), np.float64)[: len(block)])
     out = np.concatenate(parts) if parts else np.empty((0, model.outputs[0].shape[-1]))
-    if out.shape[1] == 1:
-        out = np.hstack([1 - out, out])
-    return out / out.sum(1, keepdims=True)
+    if logits:
+        out = np.hstack([np.zeros_like(out), out]) if out.shape[1] == 1 else out
+        return softmax(out, axis=1)
+    out = np.hstack([1 - out, out]) if out.shape[1] == 1 else out
+    out = np.maximum(out, 0)  # a unit that is neither sigmoid nor softmax may say anything
+    total = out.sum(1, keepdims=True)
+    return np.where(total == 0, 1 / max(out.shape[1], 1), out / np.where(total == 0, 1, total))
 
 
 def calibrated(probabilities: Array, temperature: float) -> Array:
     """Probabilities after temperature scaling: `softmax(log p / temperature)` (Guo et al. 2017, section 4.2)."""
-    scaled = np.log(np.clip(probabilities, 1e-12, 1)) / temperature
-    scaled = np.exp(scaled - scaled.max(1, keepdims=True))
-    return scaled / scaled.sum(1, keepdims=True)
+    return softmax(np.log(np.clip(probabilities, 1e-12, 1)) / temperature, axis=1)
 
 
 def temperature(probabilities: Array, labels: Array) -> float:

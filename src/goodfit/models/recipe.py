@@ -98,6 +98,11 @@ class Recipe:
             return KerasRecipe.from_dict(d)
         return cls().but(**d)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes it this recipe and no other, JSON types only."""
+        return self.to_dict()
+
     def weights(self, inputs: int, outputs: int) -> int:
         """Weights of the network for so many input columns and output units, as Keras's `count_params`."""
         dense = sum((a + 1) * b for a, b in pairwise((inputs, *self.units, outputs)))
@@ -106,7 +111,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """A short hash of all fields."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
 
     def diff(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Fields in which `other` differs: name to (here, there)."""

@@ -51,7 +51,9 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def load_model(spec: Any, *, input_shape: Sequence[int | None] | None = None) -> Source:
+def load_model(
+    spec: Any, *, input_shape: Sequence[int | None] | Callable[[], Sequence[int | None]] | None = None
+) -> Source:
     """Take a Keras model from wherever it is, with its compile settings.
 
     A function, named or given, takes no arguments and returns a model, or a model and a dict of `fit`'s
@@ -60,7 +62,8 @@ def load_model(spec: Any, *, input_shape: Sequence[int | None] | None = None) ->
     Args:
         spec: A `keras.Model`, a function that makes one, the path of a `.keras` or `.h5` file, or
             `path/to/file.py:function`.
-        input_shape: The shape of one encoded row; builds a model that was not told its input.
+        input_shape: The shape of one encoded row, or a function that gives it; asked for where a model was not told
+            its input, to build it.
 
     Raises:
         ModelError: There is no such model, or none that can be trained to tell classes apart.
@@ -169,6 +172,18 @@ def _run(file: Path) -> Any:
     return module
 
 
+def objects(file: str | Path) -> dict[str, Any]:
+    """The classes and functions of a Python file by name, for models that are made of them; the file is run.
+
+    Raises:
+        ModelError: There is no such file, or it fails.
+    """
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ModelError(f"{file} does not exist", expected="the Python file that defines the model's own layers")
+    return {name: value for name, value in vars(_run(path)).items() if callable(value) and not name.startswith("__")}
+
+
 def _made(function: Callable[..., Any], name: str) -> tuple[keras.Model, dict[str, Any]]:
     """What a function gives: a model, and options of `fit`."""
     try:
@@ -210,15 +225,16 @@ def _failed(what: str, error: BaseException, file: Path | None = None) -> ModelE
     return ModelError(f"{what}{at}", received=f"{type(error).__name__}: {message[0][:160] if message else ''}")
 
 
-def _build(model: keras.Model, input_shape: Sequence[int | None] | None) -> None:
+def _build(model: keras.Model, input_shape: Any) -> None:
     """Build a model that was not told its input."""
     if model.built and (not is_graph(model) or model.inputs):
         return
     fix = "Begin it with keras.Input(shape), or call it once on a row."
     if input_shape is None:
         raise ModelError(f"the model {model.name!r} is not built: nothing tells the shape of its input", fix=fix)
+    shape = input_shape() if callable(input_shape) else input_shape
     try:
-        model.build((None, *input_shape))
+        model.build((None, *shape))
     except Exception as error:
         first = str(error).strip().splitlines()[0][:160]
         raise ModelError(f"the model {model.name!r} cannot be built", received=first, fix=fix) from None

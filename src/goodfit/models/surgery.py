@@ -10,7 +10,7 @@ import keras
 from goodfit.errors import ModelError
 from goodfit.models import copies
 from goodfit.models.swap import PENALTIES
-from goodfit.models.walk import flat_layers, graph_layers, is_graph
+from goodfit.models.walk import flat_layers, graph_layers, is_graph, output_shape
 
 _L = keras.layers
 _PRODUCTS = tuple(
@@ -83,13 +83,15 @@ def changed(model: keras.Model, to: Shape, *, dropout_layers: bool = False) -> k
         new = copies.copy(model)
         copies.settle(zip(flat_layers(model), flat_layers(new), strict=True), everything=True)
         return new
+    if not is_graph(model):
+        raise ModelError(f"{type(model).__name__} has a call of its own", expected="a Sequential or functional model")
     try:
         surgeon = _Surgeon(model, now, to, dropout_layers)
         with copies.own_objects(model):
             new = surgeon.rebuilt(model)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ModelError("the model cannot be changed so", received=str(error).strip().splitlines()[0][:160]) from None
-    if new.output_shape != model.output_shape or of(new) != to:
+    if output_shape(new) != output_shape(model) or of(new) != to:
         raise ModelError("the model cannot be changed so", expected=str(to), received=str(of(new)))
     copies.settle(surgeon.pairs, everything=True)
     return new

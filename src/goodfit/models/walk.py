@@ -21,6 +21,34 @@ def graph_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return list(found.values())
 
 
+def readers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a graph that read one of its inputs."""
+    inputs = {id(t) for t in getattr(model, "inputs", None) or []}
+    layers = [x for x in model.layers if not isinstance(x, keras.layers.InputLayer)] if is_graph(model) else []
+    return [x for x in layers if any(id(t) in inputs for node in x._inbound_nodes for t in node.input_tensors)]
+
+
+def output_shape(model: keras.Model) -> Any:
+    """The shape of a built model's output, batch first, or shapes of several; None where nothing tells it."""
+    shape = getattr(model, "output_shape", None)
+    rows = input_shapes(model)
+    if shape is not None or len(rows) != 1:
+        return shape
+    told = model.compute_output_spec(keras.KerasTensor((None, *rows[0])))  # a class of its own: one symbolic call
+    return keras.tree.map_structure(lambda t: tuple(t.shape), told)
+
+
+def input_shapes(model: keras.Model) -> list[tuple[int | None, ...]]:
+    """The shape of a row of each of a built model's inputs; none where nothing tells them."""
+    tensors = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    if tensors:
+        return [tuple(t.shape[1:]) for t in tensors]
+    built = (model.get_build_config() or {}).get("input_shape")
+    if not isinstance(built, (list, tuple)) or not all(n is None or isinstance(n, int) for n in built):
+        return []
+    return [tuple(built[1:])]
+
+
 def own_weights(layer: keras.layers.Layer) -> list[Any]:
     """A layer's own variables, without its sublayers' and without the states of random generators."""
     return [v for v in layer._trainable_variables + layer._non_trainable_variables if "seed_generator" not in v.path]

@@ -180,7 +180,8 @@ def _difference(held: dict[str, Any], identity: dict[str, Any]) -> str:
             a, b = held.get(key), identity[key]
             if isinstance(a, dict) and isinstance(b, dict):
                 return _difference(a, b)
-            return "other data" if key == "fingerprint" else f"{key} {_short(a)} there, {_short(b)} here"
+            known = {"fingerprint": "other data", "model": "another model, or one compiled otherwise"}
+            return known.get(key) or f"{key} {_short(a)} there, {_short(b)} here"
     return "other options"
 
 

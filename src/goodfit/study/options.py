@@ -21,7 +21,8 @@ class Options:
 
     Attributes:
         seeds: Paired seeds of every variant.
-        recipe: The base recipe; None takes the tutorials' (`default_recipe`).
+        recipe: The base recipe; None takes the model's, or the tutorials' (`default_recipe`).
+        model: A Keras model of the user's own as the base, whatever `models.source.load_model` takes.
         base: Fields of that recipe to change.
         epochs: Epochs of the base, in place of the recipe's.
         treatments: Names of the treatments to try; None tries what the findings call for.
@@ -35,6 +36,7 @@ class Options:
 
     seeds: int = SEEDS
     recipe: Recipe | None = None
+    model: Any = None
     base: dict[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     treatments: tuple[str, ...] | None = None
@@ -50,6 +52,8 @@ class Options:
             raise UsageError("bad number of seeds", expected=f"1 to {MOST_SEEDS:,}", received=str(self.seeds))
         if self.epochs is not None and self.epochs < 1:
             raise UsageError("too few epochs", expected="1 or more", received=str(self.epochs))
+        if self.recipe is not None and self.model is not None:
+            raise UsageError("both a recipe and a model are given", expected="one of them")
         Validation.parse(self.validation)
         if not 0 <= self.rope < 1:
             raise UsageError("bad rope", expected="a difference in accuracy, 0 or more", received=str(self.rope))
@@ -59,10 +63,10 @@ class Options:
             raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=str(self.budget))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, for the folder's identity."""
+        """JSON types only, for the folder's identity; a model is known by the base recipe made of it."""
         return {
             "seeds": self.seeds,
-            "recipe": self.recipe.to_dict() if self.recipe else None,
+            "recipe": self.recipe.identity if self.recipe else None,
             "base": self.base,
             "epochs": self.epochs,
             "treatments": list(self.treatments) if self.treatments is not None else None,

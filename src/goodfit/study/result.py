@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from goodfit.models import obstacles
 from goodfit.models.recipe import Recipe
 from goodfit.study import sentences
 from goodfit.study.comparison import Comparison
@@ -49,12 +50,13 @@ def write(
         "version": study.version,
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "seconds": round(study.clock, 1),
-        "notes": list(dataset.notes),
+        "notes": [*dataset.notes, *study.encoder.notes, *(study.source.notes if study.source else ())],
+        "one_by_one": obstacles.told({v.name: study.network(v.recipe, lanes=True) for v in variants.values()}),
         "splits": {"train": study.split[0], "validation": study.split[1], "test": int(dataset.test.sum())},
         "validation": str(study.validation),
         "validated": study.validation.told,
         "baseline": study.baseline,
-        "features": study.inputs,
+        "features": int(np.prod(study.shape)),
         "rope": study.options.rope,
         "variants": [_variant(v, study.base, comparisons.get(v.name)) for v in variants.values()],
         "chosen": {
@@ -66,7 +68,7 @@ def write(
         },
         "fresh": fresh,
         "test": test,
-        "calibration": {"temperature": study.temperature},
+        "calibration": {"temperature": study.temperature, "logits": study.logits},
     }
     out["sentences"] = sentences.verdict(out)
     out = sound(out)
@@ -89,7 +91,7 @@ def sound(value: Any) -> Any:
 def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> dict[str, Any]:
     """One entry of `variants`; metrics are taken where its weights are: at its chosen epoch."""
     metrics = {}
-    for key in METRICS:
+    for key in dict.fromkeys((*METRICS, *_measured(variant.runs))):
         values = [_at(run, key, variant) for run in variant.runs]
         mean, low, high = mean_interval(values)
         metrics[key] = {"mean": mean, "low": low, "high": high}
@@ -113,22 +115,29 @@ def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> d
     }
 
 
+def _measured(runs: Sequence[Trained]) -> list[str]:
+    """The curves of metrics that a model was compiled with."""
+    return list(dict.fromkeys(k for run in runs for k in run.curves if k not in CURVES))
+
+
 def _at(run: Trained, key: str, variant: Variant) -> float:
     return score(run, run.best_epoch if variant.recipe.patience is not None else variant.epochs, key)
 
 
 def _curves(study: Study) -> bytes:
     """A row per run and epoch, as Parquet."""
-    columns: dict[str, list[Any]] = {k: [] for k in ("variant", "stage", "seed", "epoch", *CURVES)}
-    for event in study.known.values():
-        run = Trained.from_dict(event["run"])
+    events = list(study.known.values())
+    runs = [Trained.from_dict(event["run"]) for event in events]
+    keys = dict.fromkeys((*CURVES, *_measured(runs)))
+    columns: dict[str, list[Any]] = {k: [] for k in ("variant", "stage", "seed", "epoch", *keys)}
+    for event, run in zip(events, runs, strict=True):
         n = run.epochs_run
         columns["variant"] += [run.variant] * n
         columns["stage"] += [event["stage"]] * n
         columns["seed"] += [run.seed] * n
         columns["epoch"] += list(range(1, n + 1))
-        for key in CURVES:
-            columns[key] += run.curves[key].tolist()
+        for key in keys:
+            columns[key] += run.curves[key].tolist() if key in run.curves else [None] * n
     buffer = io.BytesIO()
     pl.DataFrame(columns).fill_nan(None).write_parquet(buffer)
     return buffer.getvalue()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,15 +35,9 @@ class Choice:
     reason: str
 
 
-def weights(recipe: Recipe, inputs: int, outputs: int) -> int:
-    """Weights of the recipe's network for so many input columns and output units, as Keras's `count_params`."""
-    dense = sum((a + 1) * b for a, b in pairwise((inputs, *recipe.units, outputs)))
-    return dense + (4 * sum(recipe.units) if recipe.batch_normalization else 0)
-
-
 def complexity(recipe: Recipe, base: Recipe, inputs: int, outputs: int) -> tuple[int, int]:
     """How complex a variant is: its number of weights, then how many fields differ from the base."""
-    return weights(recipe, inputs, outputs), len(base.diff(recipe))
+    return recipe.weights(inputs, outputs), len(base.diff(recipe))
 
 
 def choose(

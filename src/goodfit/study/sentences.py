@@ -12,6 +12,7 @@ def verdict(study: dict[str, Any]) -> list[str]:
         study: What `study.json` holds, without `sentences`.
     """
     out = [_headline(study), *_wrong(study), *_tried(study), *_choice(study), *_fresh(study), *_test(study)]
+    out += study.get("one_by_one") or []
     return [s for s in out if s]
 
 

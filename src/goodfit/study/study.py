@@ -19,9 +19,11 @@ from goodfit.diagnose.finding import Finding
 from goodfit.errors import UsageError
 from goodfit.history import History
 from goodfit.memory import available
-from goodfit.models import network, predict
+from goodfit.models import network, obstacles, predict
+from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.recipe import Recipe
-from goodfit.study import baseline, result, selection, statistics, testing
+from goodfit.models.source import Source, load_model
+from goodfit.study import baseline, feeding, result, selection, statistics, testing
 from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
@@ -129,9 +131,8 @@ class Study:
                 received=f"{self.split[0]} and {self.split[1]} of {len(self.labels)}",
                 fix="Give --validation another share.",
             )
-        base = self.options.recipe or default_recipe(len(dataset.classes), self.split[0])
-        changes = {**self.options.base, **({"epochs": self.options.epochs} if self.options.epochs else {})}
-        self.base = base.but(**changes)
+        self.source: Source | None = None
+        self.base = self.changed(self.given())
         for treatment in self.treatments:
             if treatment.apply(self.base) == self.base:
                 raise UsageError(
@@ -139,10 +140,29 @@ class Study:
                     expected="a treatment that differs from the base",
                     fix="Leave it out, or give it another strength.",
                 )
-        identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.to_dict()}
+        identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.identity}
         self.folder = Folder(out, {**identity, "options": self.options.to_dict()})
         self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
         self.known = runs_of(self.folder.events)
+
+    def given(self) -> Recipe:
+        """The base as it is given: a recipe, a model of the user's own, or the tutorials' network."""
+        recipe = self.options.recipe
+        if self.options.model is not None:
+            recipe = KerasRecipe.of(load_model(self.options.model, input_shape=lambda: self.shape))
+        if isinstance(recipe, KerasRecipe):
+            self.source = recipe.original
+        return recipe or default_recipe(len(self.dataset.classes), self.split[0])
+
+    def changed(self, base: Recipe) -> Recipe:
+        """The base with the fields that are asked for."""
+        changes = {**self.options.base, **({"epochs": self.options.epochs} if self.options.epochs else {})}
+        changed = base.but(**changes)
+        for name, value in changes.items():
+            if getattr(changed, name) != (tuple(value) if isinstance(value, list) else value):
+                fix = "Change it where the model is made."
+                raise UsageError(f"{name} of this model cannot be changed", received=str(value), fix=fix)
+        return changed
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -207,7 +227,7 @@ class Study:
 
     def choose(self, variants: Mapping[str, Variant]) -> selection.Choice:
         """The simplest variant within one standard error of the best."""
-        size = (self.inputs, 1 if len(self.dataset.classes) == 2 else len(self.dataset.classes))
+        size = (int(np.prod(self.shape)), 1 if len(self.dataset.classes) == 2 else len(self.dataset.classes))
         return selection.choose(
             {name: v.scores for name, v in variants.items()},
             {name: selection.complexity(v.recipe, self.base, *size) for name, v in variants.items()},
@@ -251,8 +271,8 @@ class Study:
         self.view.stage("Looking at the test set")
         self.folder.append({"event": "look", "at": time.strftime("%Y-%m-%dT%H:%M:%S"), "models": ["chosen", "base"]})
         x = self.encoder.transform(self.dataset.select(self.dataset.test))
-        chosen = predict.calibrated(predict.probabilities(self.model("chosen", final), x), self.temperature)
-        base = predict.probabilities(self.model("base", self.base), x)
+        chosen = predict.calibrated(self.probabilities(self.model("chosen", final), x), self.temperature)
+        base = self.probabilities(self.model("base", self.base), x)
         found = testing.look(self.dataset, chosen, base)
         self.folder.append({"event": "test", "result": found})
         return dict(found, looks=len(self.folder.find("look")))
@@ -263,7 +283,8 @@ class Study:
     def encoded(self) -> tuple[Any, Any]:
         """The encoder, fitted on the development rows, and these rows encoded."""
         self.view.stage("Encoding")
-        encoder = encode.make(self.dataset, **self.options.encoder)
+        options = {**feeding.options(self.dataset, self.source), **self.options.encoder}
+        encoder = encode.make(self.dataset, **options)
         x = encoder.fit_transform(self.dataset.select(self.rows))
         return encoder, x
 
@@ -278,9 +299,9 @@ class Study:
         return self.encoded[1]
 
     @property
-    def inputs(self) -> int:
-        """Columns of the encoded rows."""
-        return int(self.x.shape[1])
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an encoded row."""
+        return tuple(map(int, self.x.shape[1:]))
 
     @property
     def memory(self) -> int:
@@ -295,7 +316,9 @@ class Study:
         checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
         searched = np.any([self.member(seed) == TRAIN for seed in range(self.options.seeds)], axis=0)
         rows = np.flatnonzero(searched)  # whichever seeds come first, all see the same batches
-        return Engine(self.x, self.labels, rows=rows, memory=self.memory, checkpoint=checkpoint, stop=self.stop)
+        counts = None if self.dataset.weights is None else self.dataset.weights[self.rows]
+        options: dict[str, Any] = {"memory": self.memory, "checkpoint": checkpoint, "stop": self.stop}
+        return Engine(self.x, self.labels, sample_weight=counts, rows=rows, **options)
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:
@@ -334,7 +357,7 @@ class Study:
 
     def network(self, recipe: Recipe, *, lanes: bool = False) -> network.Network:
         """The recipe's network; for `lanes` with dropout layers even at rate 0, so that rates share a program."""
-        return network.from_recipe(recipe, self.inputs, len(self.dataset.classes), dropout_layers=lanes or None)
+        return network.from_recipe(recipe, self.shape, len(self.dataset.classes), dropout_layers=lanes or None)
 
     def train(
         self,
@@ -362,6 +385,8 @@ class Study:
             networks = {name: self.network(recipe, lanes=True) for name, recipe in recipes.items()}
             for net in networks.values():
                 plan.require_room(net, len(self.labels), hasattr(self.x, "tocsr"), self.memory)
+            for sentence in obstacles.told(networks):
+                self.view.stage(sentence)
             lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]
             runs = self.engine.train(
                 lanes, keep=keep, known=known, on_chunk=journal, on_epoch=lambda p: self.view.progress(stage, p)
@@ -377,7 +402,7 @@ class Study:
             validation = self.member(run.seed) == VALIDATION
             model = predict.model(self.network(recipe), run.weights)
             event["temperature"] = predict.temperature(
-                predict.probabilities(model, self.x[validation]), self.labels[validation]
+                self.probabilities(model, self.x[validation]), self.labels[validation]
             )
         return event
 
@@ -389,6 +414,15 @@ class Study:
         """The refitted stock model of `chosen` or `base`."""
         weights = predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
         return predict.model(self.network(recipe), weights)
+
+    def probabilities(self, model: Any, x: Any) -> Array:
+        """Probabilities that a stock model of any variant gives encoded rows."""
+        return predict.probabilities(model, x, logits=self.logits)
+
+    @cached_property
+    def logits(self) -> bool:
+        """Whether what the network says takes a sigmoid or softmax to become probabilities."""
+        return self.network(self.base).objective.logits
 
     def variant(self, name: str, recipe: Recipe, runs: list[Trained]) -> Variant:
         """A variant with its epochs, scores and findings."""

@@ -150,7 +150,8 @@ class Single:
         try:
             return self.model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
         except Exception as error:
-            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
             raise ModelError(
                 f"Keras cannot train the model {self.model.name!r} on JAX", received=lines[0][:160]
             ) from error

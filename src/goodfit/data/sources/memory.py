@@ -14,18 +14,25 @@ from goodfit.data.sources.jsonl import column, of_records
 from goodfit.data.sources.raw import Raw, joined
 from goodfit.errors import DataError, UsageError
 
-EXPECTED = "a path, a built-in name, a data frame, (x, y), or ((x_train, y_train), (x_test, y_test))"
+EXPECTED = (
+    "a path, a built-in name, a data frame, (x, y), (x, y, sample_weight), or ((x_train, y_train), (x_test, y_test))"
+)
 
 
 def read(source: Any) -> Raw:
-    """A frame, a list of records, `(x, y)`, or Keras's `((x_train, y_train), (x_test, y_test))`."""
+    """A frame, a list of records, `(x, y)`, or Keras's `((x_train, y_train), (x_test, y_test))`.
+
+    A third part beside x and y is the weight of each row in training.
+    """
     frame = as_frame(source)
     if frame is not None:
         return Raw(frame, name="data frame")
+    if isinstance(source, tuple) and len(source) == 3:
+        return _pair(*source)
     if not isinstance(source, (tuple, list)) or len(source) != 2:
         raise UsageError("the data cannot be understood", expected=EXPECTED, received=describe(source))
-    if all(isinstance(part, (tuple, list)) and len(part) == 2 and not _scalar(part[0]) for part in source):
-        train, test = (_pair(x, y) for x, y in source)
+    if all(isinstance(part, (tuple, list)) and len(part) in (2, 3) and not _scalar(part[0]) for part in source):
+        train, test = (_pair(*part) for part in source)
         return joined(train, test)
     return _pair(*source)
 
@@ -76,7 +83,7 @@ def as_rows(x: Any) -> pl.DataFrame | np.ndarray:
     return array[:, None] if array.ndim == 1 else array
 
 
-def _pair(x: Any, y: Any) -> Raw:
+def _pair(x: Any, y: Any, sample_weight: Any = None) -> Raw:
     rows = as_rows(x)
     if isinstance(y, pl.DataFrame) or hasattr(y, "iloc"):
         values = np.asarray(y)
@@ -93,7 +100,10 @@ def _pair(x: Any, y: Any) -> Raw:
     if len(values) != len(rows):
         raise DataError("x and y differ in length", received=f"{len(rows):,} rows and {len(values):,} labels")
     text = "text" if isinstance(rows, pl.DataFrame) and rows.columns == ["text"] else None
-    return Raw(rows, column("label", _listed(values)), "label", text, name="arrays")
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    if weights is not None and weights.shape != (len(rows),):
+        raise DataError("sample_weight is not one number a row", received=f"shape {weights.shape}")
+    return Raw(rows, column("label", _listed(values)), "label", text, weights=weights, name="arrays")
 
 
 def _listed(values: Any) -> list[Any]:

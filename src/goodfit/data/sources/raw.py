@@ -21,6 +21,7 @@ class Raw:
         text: The text column's name, where the source knows it.
         test: True for test rows, shape `(rows,)`; None where the source has no test set of its own.
         classes: Class names in the source's own order; empty where the labels' own order will do.
+        weights: How much each row counts in training, shape `(rows,)`; None where all count alike.
         notes: What was left out or repaired, in plain sentences.
         name: A short name for people.
     """
@@ -31,6 +32,7 @@ class Raw:
     text: str | None = None
     test: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    weights: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
     name: str = ""
 
@@ -57,7 +59,8 @@ def joined(train: Raw, test: Raw, target: str | None = None) -> Raw:
     if train.labels is not None and test.labels is not None:
         labels = pl.concat(_alike(train.labels, test.labels.rename(train.labels.name)))
     mask = np.r_[np.zeros(len(a), bool), np.ones(len(b), bool)]
-    return Raw(rows, labels, train.target, train.text, mask, train.classes, notes, train.name)
+    weights = None if train.weights is None else np.r_[train.weights, np.ones(len(b))]
+    return Raw(rows, labels, train.target, train.text, mask, train.classes, weights, notes, train.name)
 
 
 def _stacked(a: pl.DataFrame, b: pl.DataFrame, target: str | None, notes: list[str]) -> pl.DataFrame:

@@ -82,6 +82,7 @@ MESSAGES = {
     "comparison.fresh": "on fresh seeds",
     "comparison.caption": "Every variant at its best epoch of the mean curve, with 95% intervals. "
     "Effects are paired by seed, in points of validation accuracy; p is corrected for the number of treatments (Holm).",
+    "comparison.metrics": "The metrics that the model was compiled with, on validation rows, with 95% intervals.",
     "forest.title": "Effect of each treatment against base",
     "forest.caption": "An interval right of zero helps, left of it harms. Inside the shaded zone (±{rope} points) a "
     "difference is too small to matter. A diamond: fresh seeds.",

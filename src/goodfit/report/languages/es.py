@@ -82,6 +82,7 @@ MESSAGES = {
     "comparison.fresh": "con semillas nuevas",
     "comparison.caption": "Cada variante en la mejor época de su curva media, con intervalos del 95 %. Los efectos se "
     "emparejan por semilla, en puntos de exactitud de validación; p se corrige por el número de tratamientos (Holm).",
+    "comparison.metrics": "Métricas con las que se compiló el modelo, en filas de validación, con intervalos del 95 %.",
     "forest.title": "Efecto de cada tratamiento frente a la base",
     "forest.caption": "Un intervalo a la derecha del cero ayuda; a la izquierda, perjudica. "
     "Dentro de la zona sombreada (±{rope} puntos) una diferencia es demasiado pequeña para importar. "

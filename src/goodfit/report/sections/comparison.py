@@ -29,7 +29,19 @@ def render(build: Build) -> str:
     else:
         tried = any("effect" in contrast(v) for v in source.variants)
         parts.append(paragraph(texts("comparison.no_interval" if tried else "comparison.none"), "note"))
-    return section("comparison", texts("comparison.title"), *parts, _table(build))
+    return section("comparison", texts("comparison.title"), *parts, _table(build), _metrics(build))
+
+
+def _metrics(build: Build) -> str:
+    """The validation metrics that a model was compiled with, of every variant; empty without any."""
+    usual = ("val_loss", "val_accuracy")
+    keys = dict.fromkeys(k for v in build.source.variants for k in v.get("metrics") or {})
+    own = [k for k in keys if k.startswith("val_") and k not in usual]
+    if not own:
+        return ""
+    rows = [[esc(v["name"]), *(_metric(v, k, numbers.loss) for k in own)] for v in build.source.variants]
+    head = [build.texts("column.variant"), *own]
+    return table(head, rows, build.texts("comparison.metrics"), words=(0,))
 
 
 def verdict(build: Build, word: Any, more_seeds: Any = None) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from goodfit.diagnose.internals.record import SATURATED, change, dead_units, saturated_units
-from goodfit.diagnose.preflight.network import Network, Part, array, parts
+from goodfit.diagnose.internals import layers
+from goodfit.diagnose.internals.record import change, dead_units, saturated_units
+from goodfit.diagnose.preflight.network import Network, Part, array
 
 Array = np.ndarray
 
@@ -23,8 +24,6 @@ ROWS = 128
 
 LARGEST = 50_000_000
 """Weights above which gradients and weight changes are not measured: they would cost as much as training."""
-
-_RELU = ("relu", "relu6")
 
 
 class Probe:
@@ -39,7 +38,7 @@ class Probe:
     def __init__(self, model: Any, x: Any, y: Array | None):
         self.model, self.x, self.y = model, x, y
         self._small = model.count_params() <= LARGEST
-        self._kernels = _trained(model) if self._small else {}
+        self._kernels = layers.kernels(model) if self._small else {}
         self._before = {name: array(v).copy() for name, v in self._kernels.items()}
         self._hidden: list[Part] = []
         self._look: Any = None
@@ -76,9 +75,8 @@ class Probe:
         given = self._look(self.x, training=False)
         out = {}
         for part, value in zip(self._hidden, given if isinstance(given, list | tuple) else [given], strict=True):
-            if part.activation in _RELU:
-                axis = 1 if getattr(part.layer, "data_format", "") == "channels_first" else -1
-                out[f"dead_units/{part.name}"] = dead_units(array(value), axis)
+            if part.activation in layers.RELU:
+                out[f"dead_units/{part.name}"] = dead_units(array(value), layers.units_axis(part))
             else:
                 out[f"saturated_units/{part.name}"] = saturated_units(array(value), str(part.activation))
         return out
@@ -95,14 +93,7 @@ class Probe:
 
     def _hidden_outputs(self) -> tuple[list[Part], Any]:
         """Hidden layers worth looking at, and a model that gives their outputs and shares all weights."""
-        network = Network.of(self.model)
-        ends = {id(p.layer) for p in network.output}
-        graph = getattr(self.model, "operations", None) or self.model.layers
-        seen = [
-            p
-            for p in map(Part.of, graph)
-            if (p.activation in _RELU or p.activation in SATURATED) and id(p.layer) not in ends and not _recurrent(p)
-        ]
+        seen = layers.hidden(self.model)
         try:
             inputs = self.model.inputs
             one = not isinstance(self.x, dict | list | tuple)
@@ -182,23 +173,3 @@ def _torch(model: Any, kernels: list[Any], x: Any, mean_loss: Any) -> Callable[[
         return [0.0 if g is None else torch.linalg.vector_norm(g.detach()).cpu() for g in grads]
 
     return measure
-
-
-def _trained(model: Any) -> dict[str, Any]:
-    """The kernel of every trainable layer that has one, by the layer's name, from input to output."""
-    trainable = {id(v) for v in model.trainable_variables}
-    out: dict[str, Any] = {}
-    for part in parts(model):
-        inner = part.layer
-        for name in ("forward_layer", "layer", "cell"):  # Bidirectional, TimeDistributed, LSTM
-            inner = getattr(inner, name, inner)
-            inner = getattr(inner, "cell", inner)
-        kernel = getattr(inner, "kernel", None)
-        if (part.weighted or inner is not part.layer) and id(kernel) in trainable:
-            out.setdefault(part.name, kernel)
-    return out
-
-
-def _recurrent(part: Part) -> bool:
-    """Whether its activation is one of many inside it."""
-    return hasattr(part.layer, "cell") or hasattr(part.layer, "recurrent_activation")

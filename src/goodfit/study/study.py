@@ -16,6 +16,7 @@ from goodfit import diagnose, encode, treat
 from goodfit.data.dataset import Dataset
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.internals import chance, with_internals
 from goodfit.errors import UsageError
 from goodfit.history import History
 from goodfit.memory import available
@@ -389,7 +390,12 @@ class Study:
                 self.view.stage(sentence)
             lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]
             runs = self.engine.train(
-                lanes, keep=keep, known=known, on_chunk=journal, on_epoch=lambda p: self.view.progress(stage, p)
+                lanes,
+                keep=keep,
+                known=known,
+                on_chunk=journal,
+                on_epoch=lambda p: self.view.progress(stage, p),
+                look=stage == "search",  # findings are made of the search alone
             )
         return {name: [r for r in runs if r.variant == name] for name in recipes}
 
@@ -452,7 +458,9 @@ class Study:
             rows=self.split[0],
             validation_rows=self.split[1],
         )
-        findings = diagnose.curves(curves, context=context)
+        steps = -(-self.split[0] // recipe.batch_size)
+        inside = {"steps": steps, "chance": chance(context.classes)}
+        findings = with_internals(curves, diagnose.curves(curves, context=context), **inside)
         return Variant(name, recipe, runs, epochs, reason, scores, findings)
 
     def affordable_seeds(self, took: float) -> int:

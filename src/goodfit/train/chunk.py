@@ -12,6 +12,7 @@ import numpy as np
 
 from goodfit.models import initial, lane_form
 from goodfit.train import plan
+from goodfit.train.internals import Probe
 from goodfit.train.lane import CURVES, TRAIN, VALIDATION, Lane, Trained
 from goodfit.train.program import Program
 from goodfit.train.single import Single
@@ -69,6 +70,7 @@ class Chunk:
         y: Class indices on the device, `(rows,)`.
         stream: The batches that they see.
         sample_weight: A weight of each row in training, `(rows,)`, if any.
+        look: Whether to look inside the lanes.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Chunk:
         y: jax.Array,
         stream: Stream,
         sample_weight: jax.Array | None = None,
+        *,
+        look: bool = False,
     ):
         self.program, self.lanes, self.x, self.y, self.stream = program, lanes, x, y, stream
         full = [*lanes, *[lanes[-1]] * (size - len(lanes))]
@@ -104,7 +108,8 @@ class Chunk:
         self.best_epoch = np.zeros(size, int)
         self.epoch = 0
         self.epochs = int(self.limits[: len(lanes)].max())
-        self.names = (*CURVES, *program.metrics.names)
+        self.probe = Probe(program.inside if look else None, x, y, stream.rows, size)
+        self.names = (*CURVES, *program.metrics.names, *self.probe.names)
         self.curves = np.full((len(self.names), self.epochs, size), np.nan)
 
     def step(self) -> dict[str, Array]:
@@ -112,10 +117,12 @@ class Chunk:
         program, was = self.program, self.active
         self.epoch += 1
         order = self.stream.epoch(self.epoch)
+        before = self.probe.before(self.state, self.epoch)
         self.state, running = program.epoch(self.state, self.constants, jnp.asarray(was), self.x, self.y, order)
         measured = program.evaluate(program.kept(self.state), self.constants, self.x, self.y, self.blocks)
-        values = {k: np.asarray(v, np.float64) for k, v in {**running, **measured}.items()}
-        self.curves[:, self.epoch - 1] = [np.where(was, values[k], np.nan) for k in self.names]
+        seen = self.probe.after(before, self.state)
+        values = {k: np.asarray(v, np.float64) for k, v in {**running, **measured, **seen}.items()}
+        self.curves[:, self.epoch - 1] = [np.where(was, values.get(k, np.nan), np.nan) for k in self.names]
         sound = np.isfinite(values["loss"]) & np.isfinite(values["train_loss"])
         better = was & sound & (values["val_loss"] < self.best_loss) & self.stops
         self.best_loss = np.where(better, values["val_loss"], self.best_loss)

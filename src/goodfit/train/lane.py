@@ -59,8 +59,8 @@ class Trained:
         return len(self.curves["loss"])
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, without weights; NaN becomes None."""
-        curves = {k: [None if np.isnan(x) else float(x) for x in v] for k, v in self.curves.items()}
+        """JSON form, without weights; what is not finite becomes None."""
+        curves = {k: [float(x) if np.isfinite(x) else None for x in v] for k, v in self.curves.items()}
         return {"variant": self.variant, "seed": self.seed, "curves": curves, "best_epoch": self.best_epoch}
 
     @classmethod

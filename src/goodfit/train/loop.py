@@ -80,6 +80,7 @@ class Engine:
         known: Callable[[Sequence[Lane]], list[Trained] | None] = lambda lanes: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
         on_chunk: Callable[[list[Trained]], None] = lambda runs: None,
+        look: bool = False,
     ) -> list[Trained]:
         """Train runs side by side.
 
@@ -92,6 +93,7 @@ class Engine:
             known: Gives the finished runs of a chunk of lanes where they are known already, else None.
             on_epoch: Called after each epoch of a chunk.
             on_chunk: Called with the finished runs of a chunk.
+            look: Whether to look inside the lanes after epochs: their curves then hold what `internals` measures.
 
         Returns:
             The trained runs, in the order of `lanes`.
@@ -120,7 +122,7 @@ class Engine:
             if runs is None:
                 clock.enter(number)
                 stream = streams[chunk[0].network.structure]
-                runs = self._train_chunk(chunk, size, stream, keep, on_epoch, clock)
+                runs = self._train_chunk(chunk, size, stream, keep, on_epoch, clock, look)
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
@@ -135,10 +137,11 @@ class Engine:
         keep: Callable[[Lane], bool],
         on_epoch: Callable[[Progress], None],
         clock: _Clock,
+        look: bool,
     ) -> list[Trained]:
         """Train lanes that fit at once, from a checkpoint if there is one of just these."""
         program = self._program(lanes[0].network)
-        chunk = Chunk(program, lanes, size, self.x, self.y, stream, self.sample_weight)
+        chunk = Chunk(program, lanes, size, self.x, self.y, stream, self.sample_weight, look=look)
         names = "|".join(f"{lane.variant}/{lane.seed}/{lane.network.epochs}" for lane in lanes)
         tag = hashlib.sha256(f"{names}|{lanes[0].network.structure}".encode()).hexdigest()
         if self.checkpoint and (saved := self.checkpoint.load(tag, chunk.tree())) is not None:

@@ -14,7 +14,9 @@ import numpy as np
 from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.models.network import Network
+from goodfit.models.walk import is_graph
 from goodfit.train import kernels
+from goodfit.train.internals import Inside
 from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import TRAIN, VALIDATION
 from goodfit.train.metrics import Metrics
@@ -53,6 +55,7 @@ class Program:
         self.epoch = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
         self.evaluate = jax.jit(self._evaluate, compiler_options=compiler_options())
         self.keep = jax.jit(_keep, donate_argnums=0, compiler_options=compiler_options())
+        self.inside = Inside(self) if is_graph(form.model) else None
 
     # -- state ---------------------------------------------------------------------------------------------------
 

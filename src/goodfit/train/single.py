@@ -37,6 +37,7 @@ class Single:
         self.objective = network.objective
         self.metrics = Metrics(network.metrics, network.objective)
         self.network = network
+        self.inside = None
         self.model: keras.Model | None = None
 
     # -- state ---------------------------------------------------------------------------------------------------

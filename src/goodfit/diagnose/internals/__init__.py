@@ -1,12 +1,16 @@
 """What shows inside a network while it trains: gradients, weights, units, by layer and epoch. NumPy only."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import dying_relu, exploding_gradient, update_size, vanishing_gradient
-from goodfit.diagnose.internals.record import Internals, change, dead_units, saturated_units
+from goodfit.diagnose.internals.record import Internals, chance, change, dead_units, saturated_units
 from goodfit.history import History
 
-__all__ = ["Internals", "change", "dead_units", "internals", "saturated_units", "with_internals"]
+__all__ = ["Internals", "chance", "change", "dead_units", "internals", "saturated_units", "with_internals"]
 
 
 def internals(record: Internals) -> list[Finding]:
@@ -25,12 +29,13 @@ def internals(record: Internals) -> list[Finding]:
     return sorted(found, key=lambda f: f.severity == "info")[:1]
 
 
-def with_internals(history: History, drawn: list[Finding]) -> list[Finding]:
-    """The findings of a log's curves, and what the log says of the inside of its first run, the main cause first.
+def with_internals(history: History, drawn: list[Finding], **facts: Any) -> list[Finding]:
+    """The findings of a variant's curves, and what was measured inside its network, the main cause first.
 
     Args:
-        history: A log; one that `Doctor` wrote holds measures beside its curves.
+        history: Its runs; those of lanes, or of a log that `Doctor` wrote, hold measures beside their curves.
         drawn: What `curves` found in it.
+        facts: What else `Internals` may know: `steps`, `chance`.
     """
-    record = Internals.of_history(history)
+    record = Internals.of_history(history, **facts)
     return drawn if record is None else causes_first(drawn, internals(record), learned=record.learned)

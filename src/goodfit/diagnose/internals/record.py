@@ -15,6 +15,9 @@ Array = np.ndarray
 SATURATED = {"sigmoid": (0.0067, 0.9933), "tanh": (-0.9999, 0.9999)}
 """Outputs below and above which the input of sigmoid or tanh is further than 5 from 0."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Stands for an infinite gradient where infinity cannot be written."""
+
 _MEASURES = ("gradient_norm", "weight_change", "dead_units", "saturated_units")
 
 
@@ -54,16 +57,22 @@ class Internals:
             m: {n.removeprefix(m)[1:]: c for n, c in columns.items() if n.startswith((m + "/", m + "_"))}
             for m in _MEASURES
         }
+        # Where infinity cannot be written the largest number stands for it.
+        measures["gradient_norm"] = {n: np.where(c >= LARGEST, np.inf, c) for n, c in measures["gradient_norm"].items()}
         return cls(epochs.astype(int), loss, **measures, **facts)
 
     @classmethod
-    def of_history(cls, history: History, run: int = 0) -> Internals | None:
-        """From a log that `Doctor` wrote; None where the history holds no measures."""
-        if not any(k.startswith(_MEASURES) for k in history.curves):
+    def of_history(cls, history: History, **facts: Any) -> Internals | None:
+        """From what `Doctor` or the lanes measured; None where the history holds no measures.
+
+        Several runs are seeds of one variant: their median is judged, over the epochs that half of them reached.
+        """
+        if not any(k.startswith(_MEASURES) for k in history.curves) or not history.runs:
             return None
-        ran = int(history.epochs_run[run])
-        points = [{k: float(c[run, e]) for k, c in history.curves.items()} | {"epoch": e + 1.0} for e in range(ran)]
-        return cls.of(points, chance=Context().filled(history.meta).chance)
+        ran = int(np.sort(history.epochs_run)[::-1][(history.runs - 1) // 2])
+        curves = {k: _median(c[:, :ran]) for k, c in history.curves.items() if k == "loss" or k.startswith(_MEASURES)}
+        points = [{k: float(c[e]) for k, c in curves.items()} | {"epoch": e + 1.0} for e in range(ran)]
+        return cls.of(points, **{"chance": Context().filled(history.meta).chance, **facts})
 
     @property
     def learned(self) -> bool:
@@ -83,6 +92,18 @@ class Internals:
     def trained(self) -> int:
         """Epochs that were trained."""
         return int(np.isfinite(self.loss).sum())
+
+
+def _median(runs: Array) -> Array:
+    """Median of the runs that have a value, by epoch; NaN where none has."""
+    out = np.full(runs.shape[1], np.nan)
+    for e, values in enumerate(runs.T):
+        there = np.sort(values[~np.isnan(values)])
+        if len(there):
+            out[e] = (
+                there[len(there) // 2] if len(there) % 2 else there[len(there) // 2 - 1 : len(there) // 2 + 1].mean()
+            )
+    return out
 
 
 def dead_units(output: Array, axis: int = -1) -> float:

@@ -1,8 +1,9 @@
-"""What goodfit costs beside a training: `goodfit diagnose` from start to end, a look inside lanes, a `Doctor`.
+"""What goodfit costs beside a training: `goodfit diagnose` from start to end, a look inside lanes.
 
-python benchmarks/overhead.py [diagnose] [lanes] [doctor]
+python benchmarks/overhead.py [diagnose] [lanes]
 
-`lanes` takes the fastest of some looks and of some epochs, so that what else the machine does falls on neither. Rows are made up, of the sizes of IMDB (25,000 texts of 158 words of 10,000) and of tables.
+`lanes` takes the fastest of some looks and of some epochs, so that what else the machine does falls on neither. Rows
+are made up, of the sizes of IMDB (25,000 texts of 158 words of 10,000) and of tables.
 """
 
 from __future__ import annotations

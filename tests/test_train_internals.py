@@ -1,16 +1,18 @@
 """What is measured inside lanes is what `Doctor`'s probe measures inside the same model alone."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from goodfit.diagnose.internals import change
+from goodfit.diagnose.internals import chance, change, with_internals
 from goodfit.doctor.probe import Probe as Alone
 from goodfit.models import initial, lane_form, network
 from goodfit.models.recipe import Recipe
 from goodfit.train import internals
-from goodfit.train.lane import TRAIN, VALIDATION, Lane
+from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained, history
 from goodfit.train.loop import Engine
 
 ROWS, FEATURES, CLASSES = 200, 30, 3
@@ -93,3 +95,26 @@ def test_any_graph_can_be_looked_into():
     (run,) = Engine(x, y).train(lanes(net, [1]), look=True)
     measured = {k for k in run.curves if "/" in k}
     assert {f"gradient_norm/{n}" for n in ("conv", "other", "shared", "out")} <= measured
+
+
+SICK = {
+    "dying_relu": Recipe(units=(16,), batch_size=16, epochs=4, optimizer="sgd", learning_rate=1e-2),
+    "learning_rate_too_high": Recipe(units=(16,), batch_size=16, epochs=4, optimizer="sgd", learning_rate=300.0),
+    "vanishing_gradient": Recipe(units=(8,) * 8, activation="sigmoid", batch_size=16, epochs=4, learning_rate=1e-3),
+    "learning_rate_too_low": Recipe(units=(16,), batch_size=16, epochs=4, optimizer="sgd", learning_rate=1e-7),
+    "": Recipe(units=(16,), batch_size=16, epochs=4, learning_rate=1e-2),
+}
+
+
+@pytest.mark.parametrize("code", SICK)
+def test_findings_are_made_of_it(code):
+    x, y = rows(False)
+    y = (x @ np.random.default_rng(2).normal(size=FEATURES) > 0).astype(int)
+    net = network.from_recipe(SICK[code], FEATURES, 2)
+    if code == "dying_relu":
+        net.model.get_layer("hidden_1").bias_initializer = keras.initializers.Constant(-50)
+    runs = Engine(x, y).train(lanes(net, range(3)), look=True)
+    again = [Trained.from_dict(json.loads(json.dumps(r.to_dict(), allow_nan=False))) for r in runs]
+    for trained in (runs, again):  # the journal keeps it
+        found = with_internals(history(trained), [], steps=10, chance=chance(2))
+        assert [f.code for f in found if f.severity != "info"] == ([code] if code else [])

@@ -58,7 +58,6 @@ class Inside:
         found = layers.kernels(stock)
         # Position among the lane form's trainable variables; None for the kernel that is taken out.
         self.places = [at.get(place[id(v)]) for v in found.values()]
-        self.units = [int(v.shape[-1]) for v in found.values()]
         self.hidden, self.look = _hidden(form.model)
         self.names = tuple(
             [f"{measure}/{name}" for measure in ("gradient_norm", "weight_change") for name in found]
@@ -71,15 +70,13 @@ class Inside:
     def _sample(self, state: State, *, lanes: int) -> list[jax.Array]:
         """Some rows of every kernel, lanes first."""
         out = []
-        for place, units in zip(self.places, self.units, strict=True):
+        for place in self.places:
             if place is not None:
                 kernel = state["trainable"][place]
                 out.append(kernel if kernel.ndim < 3 else kernel[:, _spread(kernel.shape[1], SAMPLE)])
-            elif state["first"].ndim == 2:
-                some = state["first"][_spread(len(state["first"]), SAMPLE)]
-                out.append(jnp.moveaxis(some.reshape(len(some), lanes, units), 1, 0))
-            else:  # packed
-                out.append(kernels.unpack(state["first"][:, _spread(state["first"].shape[1], SAMPLE)], lanes, units))
+            else:
+                packed = state["first"]
+                out.append(kernels.unpack(packed[:, _spread(packed.shape[1], SAMPLE)], lanes))
         return out
 
     def _measure(
@@ -96,7 +93,7 @@ class Inside:
             gram: `X X'` of the probe's rows where they are sparse, else None.
             lanes: How many lanes there are.
         """
-        inputs, axis = self.program._inputs(state["first"], x, rows)
+        inputs, axis = self.program._inputs(state["first"], x, rows, lanes)
         lane = partial(self._lane, y=y[rows], gram=gram, product=axis is not None)
         norms, shares = jax.vmap(lane, in_axes=(0, 0, axis))(state["trainable"], state["non_trainable"], inputs)
         # NaN stands for "not measured" in what is recorded, and a journal in JSON knows no infinity.
@@ -120,7 +117,7 @@ class Inside:
 
         wanted = [trainable[p] for p in self.places if p is not None]
         grads, hidden = jax.grad(loss, argnums=(0, 1) if product else 0, has_aux=True)(wanted, inputs)
-        of_kernels, of_product = grads if product else (grads, None)
+        of_kernels, of_product = grads if product else (grads, jnp.zeros((1, 1)))
         left = iter(of_kernels)
         norms = []
         for place in self.places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -55,7 +55,11 @@ class Program:
         self.epoch = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
         self.evaluate = jax.jit(self._evaluate, compiler_options=compiler_options())
         self.keep = jax.jit(_keep, donate_argnums=0, compiler_options=compiler_options())
-        self.inside = Inside(self) if is_graph(form.model) else None
+
+    @cached_property
+    def inside(self) -> Inside | None:
+        """What can be measured inside the lanes; None where the layers are not known."""
+        return Inside(self) if is_graph(self.form.model) else None
 
     # -- state ---------------------------------------------------------------------------------------------------
 

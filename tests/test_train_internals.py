@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from goodfit.diagnose.internals import chance, change, with_internals
+from goodfit.diagnose.internals import change, with_internals
 from goodfit.doctor.probe import Probe as Alone
 from goodfit.models import initial, lane_form, network
 from goodfit.models.recipe import Recipe
@@ -116,5 +116,5 @@ def test_findings_are_made_of_it(code):
     runs = Engine(x, y).train(lanes(net, range(3)), look=True)
     again = [Trained.from_dict(json.loads(json.dumps(r.to_dict(), allow_nan=False))) for r in runs]
     for trained in (runs, again):  # the journal keeps it
-        found = with_internals(history(trained), [], steps=10, chance=chance(2))
+        found = with_internals(history(trained), [], steps=10, chance=np.log(2))
         assert [f.code for f in found if f.severity != "info"] == ([code] if code else [])

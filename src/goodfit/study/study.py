@@ -16,7 +16,7 @@ from goodfit import diagnose, encode, treat
 from goodfit.data.dataset import Dataset
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
-from goodfit.diagnose.internals import chance, with_internals
+from goodfit.diagnose.internals import with_internals
 from goodfit.errors import UsageError
 from goodfit.history import History
 from goodfit.memory import available
@@ -459,7 +459,7 @@ class Study:
             validation_rows=self.split[1],
         )
         steps = -(-self.split[0] // recipe.batch_size)
-        inside = {"steps": steps, "chance": chance(context.classes)}
+        inside = {"steps": steps, "chance": context.chance}
         findings = with_internals(curves, diagnose.curves(curves, context=context), **inside)
         return Variant(name, recipe, runs, epochs, reason, scores, findings)
 

@@ -7,10 +7,10 @@ from typing import Any
 from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import dying_relu, exploding_gradient, update_size, vanishing_gradient
-from goodfit.diagnose.internals.record import Internals, chance, change, dead_units, saturated_units
+from goodfit.diagnose.internals.record import Internals, change, dead_units, saturated_units
 from goodfit.history import History
 
-__all__ = ["Internals", "chance", "change", "dead_units", "internals", "saturated_units", "with_internals"]
+__all__ = ["Internals", "change", "dead_units", "internals", "saturated_units", "with_internals"]
 
 
 def internals(record: Internals) -> list[Finding]:

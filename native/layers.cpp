@@ -71,17 +71,6 @@ struct Shape {
 
 int64_t whole(int64_t n) { return (n + products().lanes - 1) / products().lanes * products().lanes; }
 
-// A matrix with its columns filled up to whole vectors.
-const float* filled(const float* from, int64_t rows, int64_t columns, float* to) {
-  const int64_t width = whole(columns);
-  if (width == columns) return from;
-  for (int64_t r = 0; r < rows; ++r) {
-    std::memcpy(to + r * width, from + r * columns, columns * sizeof(float));
-    std::memset(to + r * width + columns, 0, (width - columns) * sizeof(float));
-  }
-  return to;
-}
-
 // Runs work(lane, first, last) over parts of the units of each lane: a few parts for each thread in all.
 template <class Work>
 void split(ffi::ThreadPool& pool, int64_t lanes, int64_t units, const Work& work) {
@@ -110,11 +99,13 @@ struct Lines {
   }
 };
 
-ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, ffi::Result<Floats> y, int64_t stride_down,
-                   int64_t stride_across) {
+ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, ffi::Result<Floats> y,
+                   int64_t stride_down, int64_t stride_across, bool rectify) {
   if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across))
     return wrong("shapes do not fit");
   const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across);
+  const int64_t biases = bias.element_count();
+  if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return wrong("shapes do not fit");
   const Lines lines(s);
   const int64_t wide = whole(s.out), terms = s.down * s.across * s.in;
   Product p;
@@ -123,79 +114,111 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, ffi::Result<Fl
   p.b_inner = s.across * s.in * wide, p.b_term = wide;
   p.c_row = s.out;
   split(pool, s.lanes, lines.count(s.n), [&](int64_t lane, int64_t first, int64_t last) {
-    const float* b = filled(kernel.typed_data() + lane * s.kernel_lane, terms, s.out, scratch(terms * wide));
+    float* room = scratch((terms + 1) * wide);
+    const float* b = kernel.typed_data() + lane * s.kernel_lane;
+    if (wide != s.out) {
+      products().copy(terms, s.out, b, nullptr, room, wide, nullptr);
+      b = room;
+    }
+    Finish finish{false, rectify, nullptr};
+    if (biases) {
+      const float* own = bias.typed_data() + (biases == s.out ? 0 : lane * s.out);
+      products().copy(1, s.out, own, nullptr, room + terms * wide, wide, nullptr);
+      finish.bias = room + terms * wide;
+    }
     for (int64_t unit = first; unit < last; ++unit)
       lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
         const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image +
                          (row * s.stride_down * s.width + column * s.stride_across) * s.in;
         float* c = y->typed_data() + lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
-        products().multiply(p, n, s.out, a, b, c, false);
+        products().multiply(p, n, s.out, a, b, c, finish);
       });
   });
   return ffi::Error::Success();
 }
 
-ffi::Error input_gradient(ffi::ThreadPool pool, Floats y, Floats kernel, ffi::Result<Floats> x, int64_t stride_down,
-                          int64_t stride_across) {
-  if (!Shape::fits(x->dimensions(), kernel.dimensions(), y.dimensions(), stride_down, stride_across))
+ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Floats kernel, ffi::Result<Floats> x,
+                          int64_t stride_down, int64_t stride_across, bool rectify) {
+  if (!Shape::fits(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across) ||
+      (rectify && y.element_count() != grad.element_count()))
     return wrong("shapes do not fit");
-  const Shape s(x->dimensions(), kernel.dimensions(), y.dimensions(), stride_down, stride_across);
+  const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across);
   const int64_t wide = whole(s.in), taps = s.down * s.across;
   const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1;
   Product p;
   p.terms = s.out, p.a_row = s.out, p.a_term = 1, p.b_term = wide, p.c_row = s.stride_across * s.in;
   const Lines lines(s);
-  // Lines of one image add to one another.
-  const int64_t step = single ? 1 : lines.count(1);
+  const int64_t step = single ? 1 : lines.count(1);  // lines of one image add to one another
   split(pool, s.lanes, lines.count(s.n) / step, [&](int64_t lane, int64_t first, int64_t last) {
-    float* b = scratch(taps * s.out * wide);
+    float* b = scratch(taps * s.out * wide + kChunk * s.out);
+    float* line = b + taps * s.out * wide;
     const float* k = kernel.typed_data() + lane * s.kernel_lane;
     if (wide != s.in) std::memset(b, 0, taps * s.out * wide * sizeof(float));
     for (int64_t t = 0; t < taps; ++t, k += s.in * s.out)
       products().transpose(s.in, s.out, k, b + t * s.out * wide, wide);
     float* lane_x = x->typed_data() + lane * s.x_lane;
-    if (!single)
-      std::memset(lane_x + first * s.x_image, 0, (last - first) * s.x_image * sizeof(float));
+    if (!single) std::memset(lane_x + first * s.x_image, 0, (last - first) * s.x_image * sizeof(float));
     for (int64_t unit = first * step; unit < last * step; ++unit)
       lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
-        const float* a = y.typed_data() + lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
+        const ptrdiff_t at = lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
+        const float* a = grad.typed_data() + at;
+        if (rectify) {
+          products().copy(n, s.out, a, y.typed_data() + at, line, s.out, nullptr);
+          a = line;
+        }
         for (int64_t i = 0; i < s.down; ++i)
           for (int64_t j = 0; j < s.across; ++j) {
             float* c = lane_x + image * s.x_image +
                        ((row * s.stride_down + i) * s.width + column * s.stride_across + j) * s.in;
-            products().multiply(p, n, s.in, a, b + (i * s.across + j) * s.out * wide, c, !single);
+            products().multiply(p, n, s.in, a, b + (i * s.across + j) * s.out * wide, c, {!single, false, nullptr});
           }
       });
   });
   return ffi::Error::Success();
 }
 
-ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats y, ffi::Result<Floats> kernel, int64_t stride_down,
-                           int64_t stride_across) {
-  if (!Shape::fits(x.dimensions(), kernel->dimensions(), y.dimensions(), stride_down, stride_across))
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y, ffi::Result<Floats> kernel,
+                           ffi::Result<Floats> bias, int64_t stride_down, int64_t stride_across, bool rectify) {
+  if (!Shape::fits(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across) ||
+      (rectify && y.element_count() != grad.element_count()))
     return wrong("shapes do not fit");
-  const Shape s(x.dimensions(), kernel->dimensions(), y.dimensions(), stride_down, stride_across);
-  const int64_t wide = whole(s.out);
+  const Shape s(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across);
+  const bool biased = bias->element_count() > 0;
+  if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return wrong("shapes do not fit");
+  const int64_t wide = whole(s.out), pixels = s.rows * s.columns;
   Product p;
   p.inner = s.rows, p.terms = s.columns;
   p.a_outer = s.x_image, p.a_inner = s.stride_down * s.width * s.in, p.a_row = 1, p.a_term = s.stride_across * s.in;
-  p.b_outer = s.rows * s.columns * wide, p.b_inner = s.columns * wide, p.b_term = wide;
+  p.b_outer = pixels * wide, p.b_inner = s.columns * wide, p.b_term = wide;
   p.c_row = s.out;
   // As many images at once as leave their gradients in the cache.
-  const int64_t block = std::max<int64_t>(1, (1 << 15) / (s.rows * s.columns * wide));
+  const int64_t block = std::max<int64_t>(1, (1 << 15) / (pixels * wide));
   const int64_t lines = s.across * s.in, pieces = (lines + 5) / 6;  // a few rows of the kernel, for one of `down`
   split(pool, s.lanes, s.down * pieces, [&](int64_t lane, int64_t first, int64_t last) {
     float* out = kernel->typed_data() + lane * s.kernel_lane;
+    float* room = scratch((std::min(block, s.n) * pixels + 1) * wide);
+    float *sums = room + std::min(block, s.n) * pixels * wide, *total = nullptr;
+    if (biased && first == 0) {
+      total = bias->typed_data() + lane * s.out;
+      std::memset(total, 0, s.out * sizeof(float));
+    }
+    if (s.n == 0) std::memset(out, 0, s.down * lines * s.out * sizeof(float));
     for (int64_t image = 0; image < s.n; image += block) {
       p.outer = std::min(block, s.n - image);
-      const float* from = y.typed_data() + lane * s.y_lane + image * s.y_image;
-      const float* b = filled(from, p.outer * s.rows * s.columns, s.out, scratch(block * s.rows * s.columns * wide));
-      const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image;
+      const ptrdiff_t at = lane * s.y_lane + image * s.y_image;
+      const float *a = x.typed_data() + lane * s.x_lane + image * s.x_image, *b = grad.typed_data() + at;
+      if (total || rectify || wide != s.out) {
+        std::memset(sums, 0, s.out * sizeof(float));
+        products().copy(p.outer * pixels, s.out, b, rectify ? y.typed_data() + at : nullptr, room, wide,
+                        total ? sums : nullptr);
+        b = room;
+        for (int64_t c = 0; total && c < s.out; ++c) total[c] += sums[c];
+      }
       for (int64_t i = first / pieces; i * pieces < last; ++i) {
         const int64_t begin = lines * std::max(first - i * pieces, int64_t{0}) / pieces;
         const int64_t end = lines * std::min(last - i * pieces, pieces) / pieces;
         products().multiply(p, end - begin, s.out, a + i * s.width * s.in + begin, b, out + (i * lines + begin) * s.out,
-                            image > 0);
+                            {image > 0, false, nullptr});
       }
     }
   });
@@ -204,7 +227,7 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats y, ffi::Result
 
 bool pools(const Pool& p, int64_t n, size_t x, size_t y) {
   return p.down > 0 && p.across > 0 && x == size_t(n * p.height * p.width * p.channels) &&
-         y == size_t(n * (p.height / p.down) * (p.width / p.across) * p.channels);
+         y == size_t(n * p.pooled());
 }
 
 ffi::Error pool(ffi::ThreadPool threads, Floats x, ffi::Result<Floats> y, int64_t down, int64_t across) {
@@ -213,7 +236,7 @@ ffi::Error pool(ffi::ThreadPool threads, Floats x, ffi::Result<Floats> y, int64_
   const int64_t images = d[0] * d[1];
   const Pool p{d[2], d[3], d[4], down, across};
   if (!pools(p, images, x.element_count(), y->element_count())) return wrong("shapes do not fit");
-  const size_t x_image = x.element_count() / std::max<int64_t>(images, 1), y_image = y->element_count() / std::max<int64_t>(images, 1);
+  const int64_t x_image = p.height * p.width * p.channels, y_image = p.pooled();
   split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
       products().pool(p, x.typed_data() + i * x_image, y->typed_data() + i * y_image);
@@ -228,7 +251,7 @@ ffi::Error pool_gradient(ffi::ThreadPool threads, Floats x, Floats y, ffi::Resul
   const int64_t images = d[0] * d[1];
   const Pool p{d[2], d[3], d[4], down, across};
   if (!pools(p, images, x.element_count(), y.element_count())) return wrong("shapes do not fit");
-  const size_t x_image = x.element_count() / std::max<int64_t>(images, 1), y_image = y.element_count() / std::max<int64_t>(images, 1);
+  const int64_t x_image = p.height * p.width * p.channels, y_image = p.pooled();
   split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
       products().pool_gradient(p, x.typed_data() + i * x_image, y.typed_data() + i * y_image,
@@ -239,16 +262,28 @@ ffi::Error pool_gradient(ffi::ThreadPool threads, Floats x, Floats y, ffi::Resul
 
 }  // namespace
 
-#define STRIDES Attr<int64_t>("down").Attr<int64_t>("across")
+#define SIZES Attr<int64_t>("down").Attr<int64_t>("across")
 XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution, forward,
-                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>()
+                                  .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_input, input_gradient,
-                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>()
+                                  .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_kernel, kernel_gradient,
-                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>().Ret<Floats>()
+                                  .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool, pool,
-                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Ret<Floats>().STRIDES);
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Ret<Floats>().SIZES);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_gradient, pool_gradient,
-                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().STRIDES);
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Arg<Floats>().Ret<Floats>().SIZES);
 
 }  // namespace goodfit

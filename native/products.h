@@ -17,12 +17,24 @@ struct Product {
 // A maximum over windows that lie side by side: (height, width, channels) to (height / down, width / across, channels).
 struct Pool {
   int64_t height, width, channels, down, across;
+  int64_t pooled() const { return (height / down) * (width / across) * channels; }
+};
+
+// What becomes of a product.
+struct Finish {
+  bool add = false, rectify = false;
+  const float* bias = nullptr;
 };
 
 struct Products {
   int lanes;  // floats of a vector
-  // Adds to c, or sets it. The columns of b must be filled up to whole vectors.
-  void (*multiply)(const Product&, int64_t rows, int64_t columns, const float* a, const float* b, float* c, bool add);
+  // Sets c, adds to it, or sets it to the product and a bias; and then to 0 where it is below (`rectify`). The columns
+  // of b and of the bias must be filled up to whole vectors.
+  void (*multiply)(const Product&, int64_t rows, int64_t columns, const float* a, const float* b, float* c, Finish);
+  // Copies rows to rows that are filled up to `to_row`, with 0 where `positive` (if any) is not above 0; adds each
+  // column to `sums`, if any.
+  void (*copy)(int64_t rows, int64_t columns, const float* from, const float* positive, float* to, ptrdiff_t to_row,
+               float* sums);
   void (*pool)(const Pool&, const float* x, float* out);
   // to[j][i] = from[i][j] for the rows i and columns j of `from`; rows of `to` are `to_row` apart.
   void (*transpose)(int64_t rows, int64_t columns, const float* from, float* to, ptrdiff_t to_row);

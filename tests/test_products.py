@@ -27,9 +27,11 @@ CONVOLUTIONS = [
 LANES = 3
 
 
-def xla_convolution(x, kernel, strides):
+def xla_convolution(x, kernel, bias, strides, *, relu=False):
     numbers = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x, kernel, strides, "VALID", dimension_numbers=numbers, precision="highest")
+    out = lax.conv_general_dilated(x, kernel, strides, "VALID", dimension_numbers=numbers, precision="highest")
+    out = out if bias is None else out + bias
+    return jax.nn.relu(out) if relu else out
 
 
 def xla_pool(x, size):
@@ -47,31 +49,40 @@ def close(there, here):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(scale, 1))
 
 
-@pytest.mark.parametrize(("images", "height", "width", "inputs", "down", "across", "out", "strides"), CONVOLUTIONS)
-@pytest.mark.parametrize("shared", [None, 0, 1], ids=["own", "shared rows", "shared kernel"])
-def test_convolution_of_lanes_is_xlas(images, height, width, inputs, down, across, out, strides, shared):
+@pytest.mark.parametrize(
+    ("case", "shared"), [*((case, None) for case in CONVOLUTIONS), (CONVOLUTIONS[0], 0), (CONVOLUTIONS[3], 1)]
+)
+def test_convolution_of_lanes_is_xlas(case, shared):
+    """Lanes with rows and kernels of their own, or that share the rows (0) or the kernel (1)."""
+    images, height, width, inputs, down, across, out, strides = case
     rng = np.random.default_rng(0)
     x = rng.normal(size=(LANES, images, height, width, inputs)).astype(np.float32)
     kernel = rng.normal(size=(LANES, down, across, inputs, out)).astype(np.float32)
     size = ((height - down) // strides[0] + 1, (width - across) // strides[1] + 1)
     weight = rng.normal(size=(LANES, images, *size, out)).astype(np.float32)
-    axes = (None if shared == 0 else 0, None if shared == 1 else 0, 0)
+    bias = rng.normal(size=(LANES, out)).astype(np.float32)
+    axes = (None if shared == 0 else 0, None if shared == 1 else 0, 0, 0)
     x, kernel = x[0] if shared == 0 else x, kernel[0] if shared == 1 else kernel
 
-    def lane(function):
-        return lambda a, b, w: with_gradients(lambda a, b: function(a, b, strides), a, b, weight=w)
+    def plain(function):
+        return lambda a, k, c, w: with_gradients(lambda a, k: function(a, k, None, strides), a, k, weight=w)
 
-    there, here = (jax.vmap(lane(f), axes)(x, kernel, weight) for f in (xla_convolution, products.convolve))
-    close(there, here)
-    single = [a if axis is None else a[1] for a, axis in zip((x, kernel, weight), axes, strict=True)]
-    close(jax.tree.map(lambda a: a[1], here), lane(products.convolve)(*single))
+    def biased(function):
+        return lambda a, k, c, w: with_gradients(lambda *p: function(*p, strides, relu=True), a, k, c, weight=w)
+
+    arrays = (x, kernel, bias, weight)
+    for lane in (plain, biased):
+        there, here = (jax.vmap(lane(f), axes)(*arrays) for f in (xla_convolution, products.convolve))
+        close(there, here)
+        single = [a if axis is None else a[1] for a, axis in zip(arrays, axes, strict=True)]
+        close(jax.tree.map(lambda a: a[1], here), lane(products.convolve)(*single))
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (40, 100), (2, 3, 6), (6,)])
 def test_product_is_numpys(shape):
     rng = np.random.default_rng(1)
     x, kernel = rng.normal(size=shape).astype(np.float32), rng.normal(size=(shape[-1], 10)).astype(np.float32)
-    np.testing.assert_allclose(products.matmul(x, kernel), x @ kernel, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(products.dense(x, kernel), x @ kernel, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 16, 21])
@@ -90,7 +101,7 @@ def test_pooling_is_xlas_where_values_are_equal_too(channels, size):
 def test_what_is_not_finite_stays_so():
     x = jnp.ones((1, 2, 2, 1)).at[0, 1, 0, 0].set(jnp.nan)
     assert np.isnan(products.max_pool(x, (2, 2))).all()
-    assert np.isnan(products.matmul(x[0, :, :, 0], jnp.ones((2, 3)))).tolist() == [[False] * 3, [True] * 3]
+    assert np.isnan(products.dense(x[0, :, :, 0], jnp.ones((2, 3)))).tolist() == [[False] * 3, [True] * 3]
 
 
 PROGRAM = """
@@ -101,10 +112,10 @@ x = rng.normal(size=(5, 3, 9, 150, 7)).astype(np.float32)
 kernel = rng.normal(size=(5, 3, 2, 7, 70)).astype(np.float32)
 
 def square(convolve):
-    return jax.vmap(jax.value_and_grad(lambda x, k: (convolve(x, k, (1, 1)) ** 2).sum(), argnums=(0, 1)))(x, kernel)
+    return jax.vmap(jax.value_and_grad(lambda x, k: (convolve(x, k) ** 2).sum(), argnums=(0, 1)))(x, kernel)
 
-def xla(x, k, strides):
-    return jax.lax.conv_general_dilated(x, k, strides, "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def xla(x, k):
+    return jax.lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 out = jax.tree.leaves(square(products.convolve))
 for a, b in zip(out, jax.tree.leaves(square(xla))):

@@ -145,27 +145,30 @@ class LaneBatchNormalization(keras.layers.BatchNormalization):
 
 
 class LaneDense(keras.layers.Dense):
-    """`Dense` with the kernels' product where they can be used."""
+    """`Dense` by the kernels where they can be used."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """As the stock layer."""
-        kernel = self.kernel.value
+        kernel, bias = self.kernel.value, None if self.bias is None else self.bias.value
         if not products.usable(inputs, kernel):
             return super().call(inputs, training=training)
-        x = products.matmul(inputs, kernel)
-        return self.activation(x if self.bias is None else x + self.bias)
+        relu = self.activation is keras.activations.relu
+        x = products.dense(inputs, kernel, bias, relu=relu)
+        return x if relu else self.activation(x)
 
 
 class LaneConv2D(keras.layers.Conv2D):
     """`Conv2D` without dilation or groups, channels last, by the kernels where they can be used."""
 
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+    def call(self, inputs: Any) -> Any:
         """As the stock layer."""
-        kernel = jnp.asarray(kernel)
+        kernel, bias = self.kernel.value, self.bias.value if self.use_bias else None
         if not products.usable(inputs, kernel):
-            return super().convolution_op(inputs, kernel)
+            return super().call(inputs)
         pads = jax.lax.padtype_to_pads(inputs.shape[1:3], self.kernel_size, self.strides, self.padding.upper())
-        return products.convolve(jnp.pad(inputs, ((0, 0), *pads, (0, 0))), kernel, self.strides)
+        relu = self.activation is keras.activations.relu
+        x = products.convolve(jnp.pad(inputs, ((0, 0), *pads, (0, 0))), kernel, bias, self.strides, relu=relu)
+        return x if relu or self.activation is None else self.activation(x)
 
 
 class LaneMaxPooling2D(keras.layers.MaxPooling2D):

@@ -16,10 +16,11 @@ def native(name: str = "goodfit_product") -> bool:
     return settings.native_wanted() and jax.default_backend() == "cpu" and name in _registered()
 
 
-def call(name: str, shape: tuple[int, ...]) -> Any:
-    """A custom call by its name that gives one float32 array."""
+def call(name: str, *shapes: tuple[int, ...]) -> Any:
+    """A custom call by its name that gives float32 arrays of these shapes."""
     _registered()
-    return jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(shape, jnp.float32), vmap_method="sequential")
+    out = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    return jax.ffi.ffi_call(name, out if len(out) > 1 else out[0], vmap_method="sequential")
 
 
 @cache

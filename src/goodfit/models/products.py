@@ -18,7 +18,7 @@ from jax import Array
 
 from goodfit.models.native import call, native
 
-__all__ = ["convolve", "matmul", "max_pool", "usable"]
+__all__ = ["convolve", "dense", "max_pool", "usable"]
 
 
 def usable(*arrays: Any) -> bool:
@@ -26,15 +26,21 @@ def usable(*arrays: Any) -> bool:
     return native("goodfit_convolution") and all(isinstance(a, Array) and a.dtype == jnp.float32 for a in arrays)
 
 
-def matmul(x: Array, kernel: Array) -> Array:
-    """`x (..., in)` times `kernel (in, out)`."""
+def dense(x: Array, kernel: Array, bias: Array | None = None, *, relu: bool = False) -> Array:
+    """`x (..., in)` times `kernel (in, out)`, plus `bias (out,)`, and then ReLU."""
     rows = x.reshape(1, 1, -1, x.shape[-1])
-    return _convolution((1, 1))(rows, kernel[None, None]).reshape(*x.shape[:-1], kernel.shape[1])
+    out = convolve(rows, kernel[None, None], bias, (1, 1), relu=relu)
+    return out.reshape(*x.shape[:-1], kernel.shape[1])
 
 
-def convolve(x: Array, kernel: Array, strides: tuple[int, int]) -> Array:
-    """`x (n, height, width, in)`, without padding, with `kernel (down, across, in, out)`: (n, rows, columns, out)."""
-    return _convolution(strides)(x, kernel)
+def convolve(
+    x: Array, kernel: Array, bias: Array | None = None, strides: tuple[int, int] = (1, 1), *, relu: bool = False
+) -> Array:
+    """`x (n, height, width, in)` with `kernel (down, across, in, out)`, without padding: `(n, rows, columns, out)`.
+
+    `bias (out,)` is added, and then ReLU taken.
+    """
+    return _convolution(strides, relu)(x, kernel, jnp.zeros(0, jnp.float32) if bias is None else bias)
 
 
 def max_pool(x: Array, size: tuple[int, int]) -> Array:
@@ -43,32 +49,39 @@ def max_pool(x: Array, size: tuple[int, int]) -> Array:
 
 
 @cache
-def _convolution(strides: tuple[int, int]) -> Callable[[Array, Array], Array]:
-    attributes = {"down": np.int64(strides[0]), "across": np.int64(strides[1])}
+def _convolution(strides: tuple[int, int], relu: bool) -> Callable[[Array, Array, Array], Array]:
+    attributes = {"down": np.int64(strides[0]), "across": np.int64(strides[1]), "rectify": relu}
 
     @_laned
-    def forward(x: Array, kernel: Array) -> Array:
+    def forward(x: Array, kernel: Array, bias: Array) -> Array:
         size = ((n - k) // s + 1 for n, k, s in zip(x.shape[2:4], kernel.shape[1:3], strides, strict=True))
-        shape = (max(x.shape[0], kernel.shape[0]), x.shape[1], *size, kernel.shape[-1])
-        return call("goodfit_convolution", shape)(x, kernel, **attributes)
+        shape = (max(len(x), len(kernel), len(bias)), x.shape[1], *size, kernel.shape[-1])
+        if len(bias) > max(len(x), len(kernel)):
+            x = jnp.broadcast_to(x, (len(bias), *x.shape[1:]))
+        return call("goodfit_convolution", shape)(x, kernel, bias, **attributes)
 
-    def backward(saved: tuple[Array, Array], grad: Array) -> tuple[Array, Array]:
-        x, kernel = saved
-
-        @_laned
-        def input_gradient(grad: Array, kernel: Array) -> Array:
-            shape = (max(grad.shape[0], kernel.shape[0]), *x.shape)
-            return call("goodfit_convolution_input", shape)(grad, kernel, **attributes)
+    def backward(saved: tuple[Array, ...], grad: Array) -> tuple[Array, ...]:
+        x, kernel, bias, out = saved
 
         @_laned
-        def kernel_gradient(x: Array, grad: Array) -> Array:
-            shape = (max(grad.shape[0], x.shape[0]), *kernel.shape)
-            return call("goodfit_convolution_kernel", shape)(x, grad, **attributes)
+        def of_input(grad: Array, out: Array, kernel: Array) -> Array:
+            shape = (max(len(grad), len(kernel)), *x.shape)
+            return call("goodfit_convolution_input", shape)(grad, out, kernel, **attributes)
 
-        return input_gradient(grad, kernel), kernel_gradient(x, grad)
+        @_laned
+        def of_kernel(x: Array, grad: Array, out: Array) -> tuple[Array, Array]:
+            lanes = max(len(grad), len(x))
+            shapes = (lanes, *kernel.shape), (lanes, *bias.shape)
+            return call("goodfit_convolution_kernel", *shapes)(x, grad, out, **attributes)
+
+        return (of_input(grad, out, kernel), *of_kernel(x, grad, out))
+
+    def saving(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, ...]]:
+        out = forward(x, kernel, bias)
+        return out, (x, kernel, bias, out)
 
     function = jax.custom_vjp(forward)
-    function.defvjp(lambda x, kernel: (forward(x, kernel), (x, kernel)), backward)
+    function.defvjp(saving, backward)
     return function
 
 
@@ -93,16 +106,17 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
     return function
 
 
-def _laned(function: Callable[..., Array]) -> Callable[..., Array]:
+def _laned(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays with lanes in front (or one for all lanes) as a function of single lanes."""
 
     @jax.custom_batching.custom_vmap
-    def one(*arrays: Array) -> Array:
-        return function(*(a[None] for a in arrays))[0]
+    def one(*arrays: Array) -> Any:
+        return jax.tree.map(lambda a: a[0], function(*(a[None] for a in arrays)))
 
     @one.def_vmap
-    def many(lanes: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
+    def many(lanes: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
         del lanes
-        return function(*(a if b else a[None] for a, b in zip(arrays, batched, strict=True))), True
+        out = function(*(a if b else a[None] for a, b in zip(arrays, batched, strict=True)))
+        return out, jax.tree.map(lambda a: True, out)
 
     return one

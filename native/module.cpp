@@ -3,7 +3,10 @@
 #include <Python.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels.h"
@@ -32,9 +35,10 @@ bool texts_of(PyObject* tuple, std::vector<goodfit::Text>* texts) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
     PyObject* item = PyTuple_GET_ITEM(tuple, i);
     if (item == Py_None) {
-      texts->push_back({nullptr, 0, 1});
+      texts->push_back({nullptr, 0, 1, true});
     } else if (PyUnicode_Check(item)) {
-      texts->push_back({PyUnicode_DATA(item), PyUnicode_GET_LENGTH(item), PyUnicode_KIND(item)});
+      texts->push_back({PyUnicode_DATA(item), PyUnicode_GET_LENGTH(item), PyUnicode_KIND(item),
+                        bool(PyUnicode_IS_ASCII(item))});
     } else {
       PyErr_Format(PyExc_TypeError, "texts must be str or None, not %.50s", Py_TYPE(item)->tp_name);
       return false;
@@ -50,36 +54,58 @@ PyObject* arrays(const std::vector<goodfit::Counts>& parts, size_t texts) {
     PyErr_SetString(PyExc_OverflowError, "more than 2**31 counts");
     return nullptr;
   }
-  const auto array = [](size_t bytes) { return PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes)); };
+  const auto array = [](size_t bytes) {
+    PyObject* made = PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes));
+    if (made) goodfit::prefer_huge_pages(PyByteArray_AS_STRING(made), bytes);
+    return made;
+  };
   PyObject *indptr = array((texts + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
   if (!indptr || !indices || !values) return nullptr;
   auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
   auto* i = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indices));
   auto* v = reinterpret_cast<float*>(PyByteArray_AS_STRING(values));
-  *p = 0;
-  for (const auto& part : parts) {
-    for (int32_t n : part.per_text) p[1] = p[0] + n, ++p;
-    i = std::copy(part.columns.begin(), part.columns.end(), i);
-    v = std::copy(part.values.begin(), part.values.end(), v);
-  }
+  Py_BEGIN_ALLOW_THREADS;
+  goodfit::join(parts, p, i, v);
+  Py_END_ALLOW_THREADS;
   return Py_BuildValue("NNN", indptr, indices, values);
 }
 
+// The n-grams' texts.
 PyObject* spelled(const goodfit::Vocabulary& vocabulary) {
+  const auto& tokens = vocabulary.tokens;
+  std::vector<char> ascii(tokens.size());
+  for (uint32_t id = 0; id < tokens.size(); ++id)
+    ascii[id] = std::all_of(tokens.name(id).begin(), tokens.name(id).end(), [](char c) { return (c & 0x80) == 0; });
   PyObject* list = PyList_New(Py_ssize_t(vocabulary.grams.size()));
   std::string text;
   for (size_t i = 0; list && i < vocabulary.grams.size(); ++i) {
     text.clear();
+    bool plain = true;
     for (uint32_t token : vocabulary.grams[i]) {
       if (token == goodfit::kNone) break;
       if (!text.empty()) text += ' ';
-      text += vocabulary.tokens.name(token);
+      text += tokens.name(token);
+      plain &= bool(ascii[token]);
     }
-    PyObject* s = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), nullptr);
+    PyObject* s = plain ? PyUnicode_New(Py_ssize_t(text.size()), 127)
+                        : PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), nullptr);
+    if (s && plain) std::copy(text.begin(), text.end(), reinterpret_cast<char*>(PyUnicode_1BYTE_DATA(s)));
     if (!s) Py_CLEAR(list);
     else PyList_SET_ITEM(list, Py_ssize_t(i), s);
   }
   return list;
+}
+
+// A vocabulary that Python holds: the tokens that `lookup` refers to, and `lookup`.
+struct Known {
+  goodfit::Vocabulary vocabulary;
+  std::unique_ptr<goodfit::Lookup> lookup;
+};
+constexpr const char* kKnown = "goodfit vocabulary";
+
+PyObject* capsule_of(std::unique_ptr<Known> known) {
+  const auto free = [](PyObject* capsule) { delete static_cast<Known*>(PyCapsule_GetPointer(capsule, kKnown)); };
+  return PyCapsule_New(known.release(), kKnown, free);
 }
 
 PyObject* choose(PyObject*, PyObject* args) {
@@ -90,7 +116,7 @@ PyObject* choose(PyObject*, PyObject* args) {
   o.max_features = most;
   PyObject *iterator = PyObject_GetIter(blocks), *block = nullptr;
   if (!iterator) return nullptr;
-  goodfit::Vocabulary vocabulary;
+  auto known = std::make_unique<Known>();
   PyThreadState* state = PyEval_SaveThread();
   const auto next = [&](std::vector<goodfit::Text>& texts) {
     PyEval_RestoreThread(state);
@@ -102,29 +128,43 @@ PyObject* choose(PyObject*, PyObject* args) {
     state = PyEval_SaveThread();
     return there;
   };
-  goodfit::choose(next, o, vocabulary);
+  goodfit::choose(next, o, known->vocabulary);
   PyEval_RestoreThread(state);
   Py_XDECREF(block);
   Py_DECREF(iterator);
-  return PyErr_Occurred() ? nullptr : spelled(vocabulary);
+  if (PyErr_Occurred()) return nullptr;
+  std::thread builder([&] { known->lookup = std::make_unique<goodfit::Lookup>(known->vocabulary, o.low, o.high); });
+  PyObject* list = spelled(known->vocabulary);
+  Py_BEGIN_ALLOW_THREADS;
+  builder.join();
+  Py_END_ALLOW_THREADS;
+  return list ? Py_BuildValue("NN", list, capsule_of(std::move(known))) : nullptr;
 }
 
-PyObject* transform(PyObject*, PyObject* args) {
-  PyObject *tuple, *grams;
-  goodfit::NgramOptions o{};
-  if (!PyArg_ParseTuple(args, "O!O!ii", &PyTuple_Type, &tuple, &PyTuple_Type, &grams, &o.low, &o.high)) return nullptr;
-  std::vector<goodfit::Text> texts;
-  if (!texts_of(tuple, &texts)) return nullptr;
-  goodfit::Vocabulary vocabulary;
+PyObject* known(PyObject*, PyObject* args) {
+  PyObject* grams;
+  int low, high;
+  if (!PyArg_ParseTuple(args, "O!ii", &PyTuple_Type, &grams, &low, &high)) return nullptr;
+  auto known = std::make_unique<Known>();
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grams); ++i) {
     Py_ssize_t size;
     const char* data = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(grams, i), &size);
     if (!data) return nullptr;
-    goodfit::add({data, size_t(size)}, vocabulary);
+    goodfit::add({data, size_t(size)}, known->vocabulary);
   }
+  known->lookup = std::make_unique<goodfit::Lookup>(known->vocabulary, low, high);
+  return capsule_of(std::move(known));
+}
+
+PyObject* count(PyObject*, PyObject* args) {
+  PyObject *tuple, *capsule;
+  if (!PyArg_ParseTuple(args, "O!O", &PyTuple_Type, &tuple, &capsule)) return nullptr;
+  const auto* known = static_cast<const Known*>(PyCapsule_GetPointer(capsule, kKnown));
+  std::vector<goodfit::Text> texts;
+  if (!known || !texts_of(tuple, &texts)) return nullptr;
   std::vector<goodfit::Counts> parts;
   Py_BEGIN_ALLOW_THREADS;
-  parts = goodfit::count(texts, vocabulary, o);
+  parts = goodfit::count(texts, *known->lookup);
   Py_END_ALLOW_THREADS;
   return arrays(parts, texts.size());
 }
@@ -133,8 +173,9 @@ PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
     {"choose", choose, METH_VARARGS,
-     "(blocks of texts, low, high, max_features, min_df, max_df): the n-grams to keep."},
-    {"transform", transform, METH_VARARGS, "(texts, vocabulary, low, high): indptr, indices, values as bytes."},
+     "(blocks of texts, low, high, max_features, min_df, max_df): the n-grams to keep, and a vocabulary of them."},
+    {"known", known, METH_VARARGS, "(n-grams, low, high): a vocabulary of those of low to high tokens."},
+    {"count", count, METH_VARARGS, "(texts, vocabulary): indptr, indices, values as bytes."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <string>
 #include <thread>
 
@@ -9,6 +10,7 @@ namespace goodfit {
 namespace {
 
 uint64_t hash(const Gram& g) { return mix(mix(g[0], g[1]), g[2]); }
+bool same(const Gram& a, const Gram& b) { return a[0] == b[0] && a[1] == b[1] && a[2] == b[2]; }  // no call as == is
 
 int threads_for(size_t texts) {
   return int(std::clamp<size_t>(texts / 64, 1, std::max(1u, std::thread::hardware_concurrency())));
@@ -39,6 +41,20 @@ void sort(int threads, std::vector<T>& items) {
   for (int i = 1; i < threads; ++i) std::inplace_merge(items.begin(), piece(i), piece(i + 1));
 }
 
+// Sorts by numbers up to `largest`, a digit of `bits` at a time; equal ones stay in their order.
+template <int bits, class Items, class Number>
+void sort_by(const Number& number, uint32_t largest, Items& items, Items& other) {
+  constexpr uint32_t kDigits = 1 << bits;
+  other.resize(items.size());
+  for (int shift = 0; shift < 32 && largest >> shift; shift += bits) {
+    uint32_t at[kDigits + 1] = {};
+    for (const auto& x : items) ++at[(number(x) >> shift & (kDigits - 1)) + 1];
+    for (uint32_t i = 1; i < kDigits; ++i) at[i] += at[i - 1];
+    for (const auto& x : items) other[at[number(x) >> shift & (kDigits - 1)]++] = x;
+    items.swap(other);
+  }
+}
+
 // How often something stands in all texts, and in how many. Texts must come one after the other.
 struct Tally {
   uint32_t count = 0, texts = 0, last = kNone;
@@ -66,12 +82,13 @@ class Shard {
     slot.tally.add(text);
   }
   const std::vector<Slot>& slots() const { return slots_; }
+  size_t used() const { return used_; }
 
  private:
   Slot& place(const Gram& gram) {
     const size_t mask = slots_.size() - 1;
     for (size_t i = hash(gram) & mask;; i = (i + 1) & mask)
-      if (slots_[i].tally.count == 0 || slots_[i].gram == gram) return slots_[i];
+      if (slots_[i].tally.count == 0 || same(slots_[i].gram, gram)) return slots_[i];
   }
   void grow() {
     std::vector<Slot> old(std::max<size_t>(64, 2 * slots_.size()));
@@ -122,6 +139,8 @@ struct Candidate {
     return count != other.count ? count > other.count : ranks < other.ranks;
   }
 };
+
+using Candidates = std::vector<Candidate, HugePages<Candidate>>;
 
 // The place of each token in code point order, from 1, and the tokens in that order.
 std::vector<uint32_t> ranks(int threads, const Tokens& tokens, std::vector<uint32_t>* order) {
@@ -177,7 +196,10 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
 
   std::vector<uint32_t> order;
   const std::vector<uint32_t> rank = ranks(threads, out.tokens, &order);
-  std::vector<Candidate> chosen;
+  size_t candidates = out.tokens.size();
+  for (const Shard& shard : shards) candidates += shard.used();
+  Candidates chosen;
+  chosen.reserve(candidates);
   const auto consider = [&](const Gram& gram, const Tally& tally) {
     if (tally.count == 0 || tally.texts < options.min_df || tally.texts > options.max_df) return;
     Candidate c{tally.count, {}};
@@ -199,7 +221,12 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
     std::nth_element(chosen.begin(), chosen.begin() + options.max_features, chosen.end());
     chosen.resize(options.max_features);
   }
-  sort(threads, chosen);
+  uint32_t most = 0;
+  for (const Candidate& c : chosen) most = std::max(most, c.count);
+  Candidates other;
+  for (int i = options.high; i-- > 0;)
+    sort_by<9>([i](const Candidate& c) { return c.ranks[i]; }, uint32_t(order.size()), chosen, other);
+  sort_by<10>([most](const Candidate& c) { return most - c.count; }, most, chosen, other);
   out.grams.reserve(chosen.size());
   for (const Candidate& c : chosen) {
     Gram& gram = out.grams.emplace_back();
@@ -221,107 +248,125 @@ void add(std::string_view text, Vocabulary& out) {
   out.grams.push_back(gram);
 }
 
-namespace {
+size_t Lookup::first(const Gram& gram) const { return hash(gram) & (slots_.size() - 1); }
 
-// A vocabulary to look n-grams up in.
-class Lookup {
- public:
-  Lookup(const Vocabulary& vocabulary, const NgramOptions& options) {
-    size_t size = 64;
-    while (size < 2 * vocabulary.grams.size()) size *= 2;
-    slots_.resize(size);
-    std::vector<uint32_t> renumbered(vocabulary.tokens.size(), kNone);
-    for (size_t column = 0; column < vocabulary.grams.size(); ++column) {
-      Gram gram = vocabulary.grams[column];
-      const int n = int(std::find(gram.begin(), gram.end(), kNone) - gram.begin());
-      if (n < options.low || n > options.high) continue;
-      for (int i = 0; i < n; ++i) {
-        uint32_t& id = renumbered[gram[i]];
-        if (id == kNone) {
-          const Token token = vocabulary.tokens.token(gram[i]);
-          tokens_.insert(token, token.hash(), id = uint32_t(words_.size()));
-          words_.push_back(-1);
-        }
-        gram[i] = id;
+size_t Lookup::place(const Gram& gram) const {
+  size_t i = first(gram);
+  while (slots_[i].column >= 0 && !same(slots_[i].gram, gram)) i = (i + 1) & (slots_.size() - 1);
+  return i;
+}
+
+Lookup::Lookup(const Vocabulary& vocabulary, int low, int high)
+    : low(low), high(high), columns_(vocabulary.grams.size()) {
+  size_t size = 64;
+  while (2 * size < 3 * columns_) size *= 2;
+  slots_.resize(size);
+  std::vector<uint32_t> renumbered(vocabulary.tokens.size(), kNone);
+  constexpr size_t kAhead = 32;
+  std::array<Slot, kAhead> waiting;  // for the memory they go to
+  const auto enter = [&](const Slot& slot) {
+    if (slot.column >= 0) slots_[place(slot.gram)] = slot;
+  };
+  size_t entered = 0;
+  for (size_t column = 0; column < columns_; ++column) {
+    Gram gram = vocabulary.grams[column];
+    const int n = int(std::find(gram.begin(), gram.end(), kNone) - gram.begin());
+    if (n < low || n > high) continue;
+    for (int i = 0; i < n; ++i) {
+      uint32_t& id = renumbered[gram[i]];
+      if (id == kNone) {
+        const Token token = vocabulary.tokens.token(gram[i]);
+        tokens_.insert(token, token.hash(), id = uint32_t(words_.size()));
+        words_.push_back(-1);
       }
-      if (n == 1) words_[gram[0]] = int32_t(column);
-      else slots_[place(gram)] = {gram, int32_t(column)};
+      gram[i] = id;
+    }
+    if (n == 1) {
+      words_[gram[0]] = int32_t(column);
+    } else {
+      Slot& place = waiting[entered++ % kAhead];
+      enter(place);
+      place = {gram, int32_t(column)};
+      prefetch(gram);
     }
   }
+  for (const Slot& slot : waiting) enter(slot);
+}
 
-  const TokenTable& tokens() const { return tokens_; }
-  int32_t word(uint32_t token) const { return words_[token]; }
-  void prefetch(const Gram& gram) const { __builtin_prefetch(&slots_[hash(gram) & (slots_.size() - 1)]); }
-  int32_t gram(const Gram& gram) const { return slots_[place(gram)].column; }
+namespace {
+
+// Counts text after text in memory that is used again.
+class Counter {
+ public:
+  explicit Counter(const Lookup& lookup) : lookup_(lookup), tokens_(lookup.tokens()) {}
+
+  void add(const Text& text) {
+    const std::vector<uint32_t>& ids = tokens_(text);
+    grams_.clear(), columns_.resize(size_t(lookup_.high - lookup_.low + 1) * ids.size() + 1);
+    int32_t* end = columns_.data();
+    const auto add = [&](int32_t column) { *end = column, end += column >= 0; };
+    if (lookup_.low == 1)
+      for (uint32_t id : ids) add(id == kNone ? -1 : lookup_.word(id));
+    for (int n = std::max(2, lookup_.low); n <= lookup_.high; ++n)
+      for (size_t k = 0; k + n <= ids.size(); ++k) {
+        const Gram gram = {ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone};
+        if (gram[0] == kNone || gram[1] == kNone || (n == 3 && gram[2] == kNone)) continue;
+        lookup_.prefetch(gram);
+        grams_.push_back(gram);
+      }
+    for (const Gram& gram : grams_) add(lookup_.gram(gram));
+    columns_.resize(size_t(end - columns_.data()));
+    sort_by<8>([](int32_t column) { return uint32_t(column); }, uint32_t(lookup_.columns()), columns_, other_);
+    const size_t before = found_.columns.size();
+    for (size_t i = 0, next; i < columns_.size(); i = next) {
+      for (next = i + 1; next < columns_.size() && columns_[next] == columns_[i];) ++next;
+      found_.columns.push_back(columns_[i]);
+      found_.values.push_back(float(next - i));
+    }
+    found_.per_text.push_back(int32_t(found_.columns.size() - before));
+  }
+
+  // What was found since it was last asked.
+  Counts take() {
+    const Counts copy = found_;
+    found_.per_text.clear(), found_.columns.clear(), found_.values.clear();
+    return copy;
+  }
 
  private:
-  struct Slot {
-    Gram gram = {kNone, kNone, kNone};
-    int32_t column = -1;
-  };
-  size_t place(const Gram& gram) const {
-    const size_t mask = slots_.size() - 1;
-    size_t i = hash(gram) & mask;
-    while (slots_[i].column >= 0 && slots_[i].gram != gram) i = (i + 1) & mask;
-    return i;
-  }
-  TokenTable tokens_;
-  std::vector<int32_t> words_;  // columns by token number
-  std::vector<Slot> slots_;     // of two tokens and more
+  const Lookup& lookup_;
+  TokenReader tokens_;
+  std::vector<Gram> grams_;
+  std::vector<int32_t> columns_, other_;
+  Counts found_;
 };
-
-// Sorts small numbers, a byte at a time.
-void sort(std::vector<int32_t>& items, std::vector<int32_t>& other, int32_t largest) {
-  other.resize(items.size());
-  for (int shift = 0; shift < 32 && largest >> shift; shift += 8) {
-    uint32_t at[257] = {};
-    for (int32_t x : items) ++at[(x >> shift & 255) + 1];
-    for (int i = 0; i < 255; ++i) at[i + 1] += at[i];
-    for (int32_t x : items) other[at[x >> shift & 255]++] = x;
-    items.swap(other);
-  }
-}
 
 }  // namespace
 
-std::vector<Counts> count(const std::vector<Text>& texts, const Vocabulary& vocabulary, const NgramOptions& options) {
-  const Lookup lookup(vocabulary, options);
+std::vector<Counts> count(const std::vector<Text>& texts, const Lookup& lookup) {
   constexpr size_t kPart = 256;
+  const int threads = threads_for(texts.size());
+  std::deque<Counter> counters;
+  for (int i = 0; i < threads; ++i) counters.emplace_back(lookup);
   std::vector<Counts> parts((texts.size() + kPart - 1) / kPart);
-  share(threads_for(texts.size()), parts.size(), [&](int, size_t part) {
-    Counts& out = parts[part];
-    TokenReader tokens(lookup.tokens());
-    std::vector<Gram> grams;
-    std::vector<int32_t> columns, other;
-    for (size_t i = part * kPart; i < std::min(texts.size(), (part + 1) * kPart); ++i) {
-      grams.clear(), columns.clear();
-      const std::vector<uint32_t>& ids = tokens(texts[i]);
-      if (options.low == 1)
-        for (uint32_t id : ids)
-          if (id != kNone && lookup.word(id) >= 0) columns.push_back(lookup.word(id));
-      for (int n = std::max(2, options.low); n <= options.high; ++n)
-        for (size_t k = 0; k + n <= ids.size(); ++k) {
-          const Gram gram = {ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone};
-          if (gram[0] == kNone || gram[1] == kNone || (n == 3 && gram[2] == kNone)) continue;
-          lookup.prefetch(gram);
-          grams.push_back(gram);
-        }
-      for (const Gram& gram : grams)
-        if (const int32_t column = lookup.gram(gram); column >= 0) columns.push_back(column);
-      sort(columns, other, int32_t(vocabulary.grams.size()));
-      const size_t before = out.columns.size();
-      for (int32_t column : columns) {
-        if (out.columns.size() > before && out.columns.back() == column) {
-          ++out.values.back();
-        } else {
-          out.columns.push_back(column);
-          out.values.push_back(1);
-        }
-      }
-      out.per_text.push_back(int32_t(out.columns.size() - before));
-    }
+  share(threads, parts.size(), [&](int thread, size_t part) {
+    for (size_t i = part * kPart; i < std::min(texts.size(), (part + 1) * kPart); ++i) counters[thread].add(texts[i]);
+    parts[part] = counters[thread].take();
   });
   return parts;
+}
+
+void join(const std::vector<Counts>& parts, int32_t* indptr, int32_t* indices, float* values) {
+  std::vector<size_t> starts = {0};  // of each part's counts
+  *indptr = 0;
+  for (const Counts& part : parts) {
+    for (int32_t n : part.per_text) indptr[1] = *indptr + n, ++indptr;
+    starts.push_back(starts.back() + part.columns.size());
+  }
+  share(threads_for(64 * parts.size()), parts.size(), [&](int, size_t i) {
+    std::copy(parts[i].columns.begin(), parts[i].columns.end(), indices + starts[i]);
+    std::copy(parts[i].values.begin(), parts[i].values.end(), values + starts[i]);
+  });
 }
 
 }  // namespace goodfit

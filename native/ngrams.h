@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pages.h"
 #include "tokens.h"
 
 namespace goodfit {
@@ -35,11 +36,39 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
 // Adds an n-gram by its text: tokens with a blank between them.
 void add(std::string_view gram, Vocabulary& out);
 
+// A vocabulary to look the n-grams of texts up in.
+class Lookup {
+ public:
+  Lookup(const Vocabulary& vocabulary, int low, int high);
+
+  const int low, high;
+  size_t columns() const { return columns_; }
+  const TokenTable& tokens() const { return tokens_; }
+  int32_t word(uint32_t token) const { return words_[token]; }  // its column, below 0: none
+  int32_t gram(const Gram& gram) const { return slots_[place(gram)].column; }
+  void prefetch(const Gram& gram) const { __builtin_prefetch(&slots_[first(gram)]); }
+
+ private:
+  struct Slot {
+    Gram gram = {kNone, kNone, kNone};
+    int32_t column = -1;
+  };
+  size_t first(const Gram& gram) const;
+  size_t place(const Gram& gram) const;
+  size_t columns_;
+  TokenTable tokens_;
+  std::vector<int32_t> words_;                  // columns by token number
+  std::vector<Slot, HugePages<Slot>> slots_;    // of two tokens and more
+};
+
 // Counts of known n-grams in consecutive texts.
 struct Counts {
   std::vector<int32_t> per_text, columns;
   std::vector<float> values;
 };
-std::vector<Counts> count(const std::vector<Text>& texts, const Vocabulary& vocabulary, const NgramOptions& options);
+std::vector<Counts> count(const std::vector<Text>& texts, const Lookup& lookup);
+
+// Brings parts together as a CSR array: `indptr` of a number more than there are texts.
+void join(const std::vector<Counts>& parts, int32_t* indptr, int32_t* indices, float* values);
 
 }  // namespace goodfit

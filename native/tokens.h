@@ -1,24 +1,25 @@
 // The tokeniser, and the numbers that tokens get.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "pages.h"
 #include "unicode_table.h"
 
 namespace goodfit {
 
-// A text as Python holds it: code points of `kind` (1, 2 or 4) bytes.
+// A text as Python holds it: code points of `kind` (1, 2 or 4) bytes; `ascii` where all are below 128.
 struct Text {
   const void* data;
   int64_t length;
   int kind;
+  bool ascii;
 };
 
 constexpr uint32_t kNone = 0xffffffff;
@@ -28,17 +29,28 @@ inline uint64_t mix(uint64_t a, uint64_t b) {
   return uint64_t(product) ^ uint64_t(product >> 64);
 }
 
-// A token in UTF-8. At least 16 bytes can be read; those after the end are zero.
+// Eight bytes, the first one lowest.
+inline uint64_t eight(const void* bytes) {
+  uint64_t x;
+  std::memcpy(&x, bytes, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  x = __builtin_bswap64(x);
+#endif
+  return x;
+}
+
+// A token in UTF-8. At least 16 bytes can be read.
 struct Token {
   const char* data;
   size_t size;
-  uint64_t start = word(0), next = word(1);  // the first 16 bytes: all of most tokens
+  uint64_t start, next;  // the first 16 bytes, zeros after the end: all of most tokens
 
-  Token(const char* data, size_t size) : data(data), size(size) {}
-  uint64_t word(int i) const {
-    uint64_t x;
-    std::memcpy(&x, data + 8 * i, 8);
-    return x;
+  Token(const char* data, size_t size, uint64_t start, uint64_t next)
+      : data(data), size(size), start(start), next(next) {}
+  Token(const char* data, size_t size) : data(data), size(size) {
+    constexpr uint64_t kAll = ~uint64_t{0};
+    start = eight(data) & (size < 8 ? ~(kAll << 8 * size) : kAll);
+    next = eight(data + 8) & (size <= 8 ? 0 : size < 16 ? ~(kAll << 8 * (size - 8)) : kAll);
   }
   uint64_t hash() const {
     uint64_t h = mix(start, next);
@@ -61,18 +73,59 @@ constexpr AsciiWords kAscii;
 // Cuts texts into tokens.
 class Tokeniser {
  public:
-  // Calls emit(const Token&) for each token of a text. The tokens stay valid until the next text.
+  // Calls emit(data, size) for each token of a text. At least 16 bytes can be read; they stay until the next text.
   template <class Emit>
   void operator()(const Text& text, const Emit& emit) {
-    const size_t most = size_t(text.length) * (4 + kZeros) + kZeros;  // every character a token of four bytes
-    if (size_ < most) buffer_.reset(new char[size_ = 2 * most]);      // left unwritten: mostly never touched
-    if (text.kind == 1) run(static_cast<const uint8_t*>(text.data), text.length, emit);
+    const size_t most = size_t(text.length) * 4 + kBlock + kReadable;  // every character of four bytes
+    if (size_ < most) buffer_.reset(new char[size_ = 2 * most]);       // left unwritten: mostly never touched
+    if (text.ascii) ascii(static_cast<const uint8_t*>(text.data), text.length, emit);
+    else if (text.kind == 1) run(static_cast<const uint8_t*>(text.data), text.length, emit);
     else if (text.kind == 2) run(static_cast<const uint16_t*>(text.data), text.length, emit);
     else run(static_cast<const uint32_t*>(text.data), text.length, emit);
   }
 
  private:
-  static constexpr size_t kZeros = 16;  // after each token
+  static constexpr size_t kReadable = 16;  // after each token
+  static constexpr int kBlock = 64;        // characters that are classified together, a bit each
+
+  // Bit i is byte i, which is 0 or 1.
+  static uint64_t bits(const uint8_t (&bytes)[kBlock]) {
+    uint64_t all = 0;
+    for (int i = 0; i < kBlock; i += 8) all |= (eight(bytes + i) * 0x0102040810204080 >> 56) << i;
+    return all;
+  }
+
+  // What `run` does, for a text of ASCII alone.
+  template <class Emit>
+  void ascii(const uint8_t* text, int64_t length, const Emit& emit) {
+    const size_t blocks = size_t(length + kBlock - 1) / kBlock;
+    words_.assign(blocks + 1, 0), apostrophes_.resize(blocks);
+    char* lower = buffer_.get();
+    for (size_t b = 0; b < blocks; ++b) {
+      uint8_t in[kBlock] = {}, word[kBlock], apostrophe[kBlock];
+      std::memcpy(in, text + b * kBlock, std::min<size_t>(kBlock, size_t(length) - b * kBlock));
+      for (int i = 0; i < kBlock; ++i) {
+        const uint8_t capital = uint8_t(in[i] - 'A') < 26, c = uint8_t(in[i] | capital << 5);
+        lower[b * kBlock + size_t(i)] = char(c);
+        word[i] = uint8_t(uint8_t(c - 'a') < 26) | uint8_t(uint8_t(c - '0') < 10) | uint8_t(c == '_');
+        apostrophe[i] = c == '\'';
+      }
+      words_[b] = bits(word), apostrophes_[b] = bits(apostrophe);
+    }
+    uint64_t last = 0, inside = 0;  // of the block before, as a bit: ends in a character of a word, in a word
+    int64_t start = 0;
+    for (size_t b = 0; b < blocks; ++b) {
+      const uint64_t w = words_[b], left = w << 1 | last, right = w >> 1 | words_[b + 1] << 63;
+      const uint64_t in = w | (apostrophes_[b] & left & right);
+      for (uint64_t edges = in ^ (in << 1 | inside); edges; edges &= edges - 1) {
+        const int64_t at = int64_t(b) * kBlock + __builtin_ctzll(edges);
+        if (in >> (at % kBlock) & 1) start = at;
+        else emit(lower + start, size_t(at - start));
+      }
+      last = w >> 63, inside = in >> 63;
+    }
+    if (inside) emit(lower + start, size_t(length - start));
+  }
 
   static char* put(char* to, uint32_t c) {
     if (c < 0x80) {
@@ -100,9 +153,8 @@ class Tokeniser {
     const auto end = [&] {
       apostrophe = false;
       if (to == begin) return;
-      std::memset(to, 0, kZeros);
-      emit(Token(begin, size_t(to - begin)));
-      begin = to += kZeros;
+      emit(begin, size_t(to - begin));
+      begin = to;
     };
     for (int64_t i = 0; i < length; ++i) {
       uint32_t code = text[i];
@@ -142,6 +194,7 @@ class Tokeniser {
 
   std::unique_ptr<char[]> buffer_;
   size_t size_ = 0;
+  std::vector<uint64_t> words_, apostrophes_;  // a bit a character
 };
 
 // An open hash table from tokens to numbers.
@@ -175,13 +228,13 @@ class TokenTable {
     return slots_[i];
   }
   void grow() {
-    std::vector<Slot> old(2 * slots_.size());
+    std::vector<Slot, HugePages<Slot>> old(2 * slots_.size());
     old.swap(slots_);
     mask_ = slots_.size() - 1;
     for (const Slot& slot : old)
-      if (slot.id != kNone) place(Token(slot.data, slot.size).hash()) = slot;
+      if (slot.id != kNone) place(Token(slot.data, slot.size, slot.start, slot.next).hash()) = slot;
   }
-  std::vector<Slot> slots_ = std::vector<Slot>(1024);
+  std::vector<Slot, HugePages<Slot>> slots_ = std::vector<Slot, HugePages<Slot>>(1024);
   size_t mask_ = 1023, used_ = 0;
 };
 
@@ -194,20 +247,37 @@ class Tokens {
     uint32_t id = table_.find(token, hash);
     if (id == kNone) {
       id = uint32_t(names_.size());
-      names_.emplace_back(token.data, token.size).resize(token.size + 16);  // zeros, as a Token has them
+      names_.emplace_back(copied(token), token.size);
       table_.insert(Token(names_.back().data(), token.size), hash, id);
     }
     *kept = names_[id].data();
     return id;
   }
   size_t size() const { return names_.size(); }
-  Token token(uint32_t id) const { return {names_[id].data(), names_[id].size() - 16}; }
-  std::string_view name(uint32_t id) const { return {names_[id].data(), names_[id].size() - 16}; }
+  Token token(uint32_t id) const { return {names_[id].data(), names_[id].size()}; }
+  std::string_view name(uint32_t id) const { return names_[id]; }
 
  private:
+  // A copy, in a chunk that stays where it is; a Token can be read beyond its end.
+  const char* copied(const Token& token) {
+    constexpr size_t kChunk = 1 << 16, kReadable = 16;
+    const size_t size = token.size + kReadable;
+    if (left_ < size) {
+      left_ = std::max(kChunk, size);
+      chunks_.emplace_back(new char[left_]());
+      free_ = chunks_.back().get();
+    }
+    std::memcpy(free_, token.data, token.size);
+    const char* copy = free_;
+    free_ += token.size, left_ -= token.size;
+    return copy;
+  }
   std::mutex mutex_;
   TokenTable table_;
-  std::deque<std::string> names_;  // a deque leaves its strings where they are
+  std::vector<std::string_view> names_;
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  char* free_ = nullptr;
+  size_t left_ = 0;
 };
 
 // A thread's view of `Tokens`, which rarely needs the lock; or, closed, of tokens that get no company.
@@ -220,16 +290,13 @@ class TokenReader {
   const std::vector<uint32_t>& operator()(const Text& text) {
     const TokenTable& table = known_ ? *known_ : own_;
     found_.clear(), ids_.clear();
-    tokenise_(text, [&](const Token& token) {
-      found_.push_back({token, token.hash()});
-      table.prefetch(found_.back().hash);
-    });
+    tokenise_(text, [&](const char* data, size_t size) { table.prefetch(found_.emplace_back(data, size).hash); });
     for (const auto& [token, hash] : found_) {
       uint32_t id = table.find(token, hash);
       if (id == kNone && all_) {
         const char* kept;
         id = all_->add(token, hash, &kept);
-        own_.insert(Token(kept, token.size), hash, id);
+        own_.insert(Token(kept, token.size, token.start, token.next), hash, id);
       }
       ids_.push_back(id);
     }
@@ -240,6 +307,7 @@ class TokenReader {
   struct Found {
     Token token;
     uint64_t hash;
+    Found(const char* data, size_t size) : token(data, size), hash(token.hash()) {}
   };
   Tokens* all_ = nullptr;
   const TokenTable* known_ = nullptr;

@@ -62,8 +62,8 @@ def fit(
     if native is None:
         return _slow_fit(texts, ngram_range, max_features, low, high)
     most = -1 if max_features is None else max_features
-    vocabulary = native.choose(_blocks(texts), *ngram_range, most, low, high)
-    return vocabulary, transform(texts, vocabulary, ngram_range)
+    vocabulary, known = native.choose(_blocks(texts), *ngram_range, most, low, high)
+    return vocabulary, _counted(native, texts, known, len(vocabulary))
 
 
 def transform(
@@ -78,12 +78,7 @@ def transform(
     native = _native()
     if native is None:
         return _slow_transform(texts, vocabulary, ngram_range)
-    known, parts = tuple(vocabulary), []
-    for block in _blocks(texts):
-        parts.append(native.transform(block, known, *ngram_range))
-        if len(parts) == 1:
-            _require_room(sum(map(len, parts[0])) * len(texts) // len(block))
-    return _counts(parts, len(vocabulary))
+    return _counted(native, texts, native.known(tuple(vocabulary), *ngram_range), len(vocabulary))
 
 
 def tokens(text: str) -> list[str]:
@@ -136,6 +131,16 @@ def _require_room(need: int) -> None:
             received=memory.shown(there),
             fix="Give more (--memory), keep fewer words (--words), or take a sample of the rows.",
         )
+
+
+def _counted(native: Any, texts: Sequence[str | None], known: object, columns: int) -> csr_array:
+    """Counts of a native vocabulary, a block at a time."""
+    parts = []
+    for block in _blocks(texts):
+        parts.append(native.count(block, known))
+        if len(parts) == 1:
+            _require_room(sum(map(len, parts[0])) * len(texts) // len(block))
+    return _counts(parts, columns)
 
 
 def _counts(parts: list[tuple[bytearray, bytearray, bytearray]], columns: int) -> csr_array:

@@ -20,6 +20,7 @@ from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.chunk import Chunk, Stream
 from goodfit.train.kernels import SLOTS, SparseRows
 from goodfit.train.lane import Lane, Progress, Trained
+from goodfit.train.pace import Pace, Part, fewer
 from goodfit.train.program import Program
 from goodfit.train.single import Single
 from goodfit.train.soundness import require_right_sums
@@ -71,6 +72,7 @@ class Engine:
         self.memory = available() // 2 if memory is None else memory
         self.programs: dict[str, Program | Single] = {}
         self.notes: dict[str, str] = {}
+        self.pace = Pace()
 
     def train(
         self,
@@ -85,7 +87,8 @@ class Engine:
         """Train runs side by side.
 
         All runs see one stream of batches; a batch holds about `batch_size` rows of each run's own. Equal arguments
-        give equal numbers.
+        give equal numbers; to rounding only where runs end early, for the others then may go on in a smaller program,
+        and when that pays is a matter of measured time.
 
         Args:
             lanes: The runs.
@@ -114,15 +117,15 @@ class Engine:
                 size = 1
                 self.notes[structure] = f"{lanes[indices[0]].variant} trains one run after the other: {reason}."
             chunks += [(indices[at : at + size], size) for at in range(0, len(indices), size)]
-        clock = _Clock([_work([lanes[i] for i in indices]) for indices, _ in chunks])
+        parts = [Part.of([lanes[i] for i in indices], size) for indices, size in chunks]
+        finished = [known([lanes[i] for i in indices]) for indices, _ in chunks]
         done: dict[int, Trained] = {}
-        for number, (indices, size) in enumerate(chunks):
-            chunk = [lanes[i] for i in indices]
-            runs = known(chunk)
+        for number, (indices, _) in enumerate(chunks):
+            chunk, runs = [lanes[i] for i in indices], finished[number]
             if runs is None:
-                clock.enter(number)
                 stream = streams[chunk[0].network.structure]
-                runs = self._train_chunk(chunk, size, stream, keep, on_epoch, clock, look)
+                left = [p for p, there in zip(parts[number:], finished[number:], strict=True) if there is None]
+                runs = self._train_chunk(chunk, left, stream, keep, on_epoch, look)
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
@@ -132,30 +135,50 @@ class Engine:
     def _train_chunk(
         self,
         lanes: list[Lane],
-        size: int,
+        parts: list[Part],
         stream: Stream,
         keep: Callable[[Lane], bool],
         on_epoch: Callable[[Progress], None],
-        clock: _Clock,
         look: bool,
     ) -> list[Trained]:
-        """Train lanes that fit at once, from a checkpoint if there is one of just these."""
+        """Train lanes that fit at once, from a checkpoint if there is one of just these; `parts` are what is left."""
+        part, *later = parts
         program = self._program(lanes[0].network)
-        chunk = Chunk(program, lanes, size, self.x, self.y, stream, self.sample_weight, look=look)
+        rows = self.x, self.y, stream, self.sample_weight
+        chunk = Chunk(program, lanes, part.size, *rows, keep=keep, look=look)
         names = "|".join(f"{lane.variant}/{lane.seed}/{lane.network.epochs}" for lane in lanes)
         tag = hashlib.sha256(f"{names}|{lanes[0].network.structure}".encode()).hexdigest()
         if self.checkpoint and (saved := self.checkpoint.load(tag, chunk.tree())) is not None:
             chunk.restore(saved)
+        wasted = 0.0
         while not chunk.done:
+            began = time.perf_counter()
             metrics = chunk.step()
-            left = clock.left(chunk.epoch, chunk.epochs)
-            on_epoch(Progress(lanes, chunk.epoch, chunk.epochs, metrics, chunk.active[: len(lanes)], left))
+            self.pace.epoch_done(part, chunk.size, began)
+            left = self.pace.left(part, chunk.size, chunk.epoch, later)
+            on_epoch(Progress(lanes, chunk.epoch, chunk.epochs, metrics, chunk.active, left))
+            wasted = self._let_leave(chunk, part, wasted)
             stopping = self.stop()
             if self.checkpoint and not chunk.done:
                 self.checkpoint.save(tag, chunk.tree(), force=stopping)
             if stopping and not chunk.done:
                 raise Stopped
-        return chunk.finish(keep)
+        return chunk.finish()
+
+    def _let_leave(self, chunk: Chunk, part: Part, wasted: float) -> float:
+        """Let lanes that are done leave once that pays: seconds wasted on them so far, after this epoch.
+
+        It pays where the epochs that are certain to come save more than the compilation costs, or where as much has
+        been wasted: whatever comes, no more than twice the time is spent that the best decision would have taken.
+        """
+        size = fewer(chunk.size, int(chunk.active.sum()))
+        if chunk.done or size == chunk.size:
+            return wasted
+        gain = self.pace.gain(part, chunk.size, size)
+        if wasted + gain * chunk.certain < self.pace.compilation(part, size):
+            return wasted + gain
+        chunk.leave(size)
+        return 0.0
 
     def _program(self, network: Network) -> Program | Single:
         """The compiled program of a network's structure."""
@@ -180,34 +203,3 @@ def fused_rule(network: Network) -> str | None:
         return None
     stock = type(optimizer)().get_config()
     return name if all(stock[k] == v for k, v in config.items()) else None
-
-
-def _work(lanes: Sequence[Lane]) -> float:
-    """Relative time of a chunk: a fixed part for each run-epoch and one that grows with the weights."""
-    weights = sum(float(np.prod(v.shape)) for v in lanes[0].network.model.weights)
-    return (2e5 + weights) * len(lanes) * max(lane.network.epochs for lane in lanes)
-
-
-class _Clock:
-    """Time left over all chunks, from what epochs have taken; one that compiles counts only until there is another."""
-
-    def __init__(self, work: list[float]):
-        self.work = work
-        self.rate: float | None = None
-        self.chunk = 0
-        self.first = 0
-        self.last = time.perf_counter()
-
-    def enter(self, chunk: int) -> None:
-        """A chunk begins."""
-        self.chunk, self.first, self.last = chunk, 0, time.perf_counter()
-
-    def left(self, epoch: int, epochs: int) -> float:
-        """Seconds left after `epoch` of `epochs` of this chunk."""
-        now = time.perf_counter()
-        took, self.last = now - self.last, now
-        self.first = self.first or epoch
-        per_epoch = self.work[self.chunk] / epochs
-        if epoch > self.first or self.rate is None:
-            self.rate = took / per_epoch
-        return (per_epoch * (epochs - epoch) + sum(self.work[self.chunk + 1 :])) * self.rate

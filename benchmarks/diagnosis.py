@@ -275,6 +275,26 @@ def judge_own(table: Table, items: list[Watched], half: str) -> None:
             row(f"{fault}, right first", some, first)
 
 
+def judge_tutorials(table: Table, path: Path) -> None:
+    """IMDB and Reuters as tutorials train them: each run alone, and the seeds together."""
+    print("Tutorial curves: each seed alone, then all together")
+    runs: dict[str, list[History]] = {}
+    for line in map(json.loads, path.read_text().splitlines()):
+        runs.setdefault(line["name"], []).append(History.of(line["curves"]))
+    for name, seeds in runs.items():
+        right = 0
+        for history in [*seeds, together := History.stack(seeds)]:
+            found = [f for f in curves(history) if f.severity != "info"]
+            # The epoch after the lowest validation loss of all seeds, give or take two, as far as the seeds' own are.
+            turn = int(np.argmin(together["val_loss"].mean(axis=0))) + 2
+            if name.endswith(" 20"):
+                right += [f.code for f in found] == ["overfitting"] and abs((found[0].epoch or 0) - turn) <= 2
+            else:
+                right += not found
+            print(f"    {name}: {', '.join(f'{f.code} from {f.epoch}' for f in found) or 'healthy'}")
+        table.row("tutorials", f"{name} epochs: right and nothing else", right, len(seeds) + 1)
+
+
 def miss(items: list[Watched]) -> None:
     """Name the runs that were judged wrongly."""
     for i in items:
@@ -306,6 +326,8 @@ def main() -> None:
             judge_paired(table, list(paired(Path(folder))))
     else:
         print("GOODFIT_CURVES is not set: the published curves are left out")
+    if (HERE / "out" / "tutorial-runs.jsonl").is_file():
+        judge_tutorials(table, HERE / "out" / "tutorial-runs.jsonl")
     for half in ("fit", *(["judge"] if options.judge else [])) if runs.is_file() else ():
         judge_own(table, own(runs, half), half)
         if half == "fit":

@@ -174,22 +174,39 @@ class Slow:
 
     def change(self, key, start, end):
         """A change and its standard error."""
-        x, runs = self.mean(key), self.runs[key]
+        x = self.mean(key)
         part = x[max(0, end - width(end) + 1) : end + 1]
         size = sum(part) / len(part) - slow_trend(x)[start]
-        epochs = slow_rough(x) * math.sqrt(1 / width(start) + 1 / width(end))
+        return size, self.error(key, start, end, math.sqrt(2), math.sqrt(1 / width(start) + 1 / width(end)))
+
+    def climb(self, key, start, end):
+        """The slope after `start` in standard errors."""
+        part = self.mean(key)[start + 1 : end + 1]
+        n = len(part)
+        if n < 5:
+            return 0.0
+        middle, level = (n - 1) / 2, sum(part) / n
+        square = sum((i - middle) ** 2 for i in range(n))
+        slope = sum((i - middle) * (v - level) for i, v in enumerate(part)) / square
+        error = self.error(key, start, end, 1 / math.sqrt(square), 1 / math.sqrt(square))
+        return slope / error if error > 0 else 0.0
+
+    def error(self, key, start, end, of_seeds, of_epochs):
+        """The standard error of what is so many times as uncertain as one epoch."""
+        runs = self.runs[key]
+        epochs = slow_rough(self.mean(key)) * of_epochs
         if len(runs) == 1:
-            return size, epochs
+            return epochs
         part = [run[start : end + 1] for run in runs]
         n, e = len(part), len(part[0])
         if e < 2:
-            return size, epochs
+            return epochs
         grand = sum(map(sum, part)) / n / e
         columns = [sum(c) / n for c in zip(*part, strict=True)]
         square = sum((v - sum(run) / e - c + grand) ** 2 for run in part for v, c in zip(run, columns, strict=True))
-        seeds = math.sqrt(square / (n - 1) / (e - 1)) * math.sqrt(2 / n)
+        seeds = math.sqrt(square / (n - 1) / (e - 1) / n) * of_seeds
         known = [s for s in (seeds, epochs) if s > 0]
-        return size, (0.0 if not known else min(known) if n < 3 else known[0])
+        return 0.0 if not known else min(known) if n < 3 else known[0]
 
     def start(self):
         val, loss = self.mean("val_loss"), self.mean("loss")
@@ -209,7 +226,7 @@ class Slow:
         share = size / gain if gain > 0 else math.inf
         relative = size / abs(low) if low else math.inf
         sure = size / error if error > 0 else math.inf
-        sure = sure / T.SURE
+        sure = max(sure, self.climb("val_loss", best, end)) / T.SURE
         if len(val) <= T.SHORT:
             ups = "".join("u" if b > a else "d" for a, b in pairwise(val[best:]))
             sure = max(sure, min(max(map(len, ups.split("d"))) / 3, relative / T.CLEAR))
@@ -301,6 +318,8 @@ def slow_too_few_epochs(s):
         better = points >= T.WORTH_POINTS or points >= max(T.WORTH_ERRORS * errors, 0.005)
     rate = s.mean("learning_rate") or [1.0]
     done = rate[-1] < 0.1 * max(rate) or key == "loss"
+    loss = s.mean("loss")
+    done = done or bool(loss and 0 < T.WIDE * s.last(loss) < last and worth < T.FAR_OFF)
     return "warning" if sure >= 1 and better and not done else "info"
 
 
@@ -588,6 +607,37 @@ def test_rule_equals_its_slow_version(rule):
             said[expected] += 1
     assert said[None] > 10, "it never stays silent"
     assert sum(said.values()) - said[None] > 3, "it never speaks"
+
+
+def bridged(run):
+    """A run's gaps filled by straight lines, step by step."""
+    at = [i for i, v in enumerate(run) if not math.isnan(v)]
+    out = list(run)
+    for a, b in pairwise(at):
+        for i in range(a + 1, b):
+            out[i] = run[a] + (run[b] - run[a]) * (i - a) / (b - a)
+    return out
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.code)
+def test_rule_equals_its_slow_version_on_curves_full_of_gaps(rule):
+    for kind in KINDS:
+        for seed in range(24):
+            history, context = made(kind, seed), CONTEXTS[seed % 3]
+            slow = Slow(history, context)
+            needed = [NEEDS[n] for n in rule.needs] or ["loss"]
+            lacking = [c for c in needed if c not in history.curves]
+            if slow.broken or history.runs < 2 or history.epochs < 5 or lacking:
+                continue
+            rng, holes = np.random.default_rng(seed), {}
+            for key, values in history.curves.items():
+                gone = rng.random(values.shape) < 0.3
+                gone[:, [0, -1]] = gone[0] = False  # what all runs lack was not measured: another matter
+                holes[key] = np.where(gone, np.nan, values)
+            slow = Slow(History({k: np.array([bridged(run) for run in v.tolist()]) for k, v in holes.items()}), context)
+            view = View.of(History(holes))
+            found = rule.check(view, context) if rule.applies(view) else None
+            assert (found and found.severity) == SLOW[rule.code](slow), (kind, seed, found)
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------

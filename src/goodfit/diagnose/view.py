@@ -123,11 +123,29 @@ class Curve:
         reached = self.mean[max(0, end - wide + 1) : end + 1]
         reached = reached[np.isfinite(reached)]
         size = (float(np.mean(reached)) if len(reached) else self.last) - float(self.smooth[start])
-        seeds = between(self.runs[:, start : end + 1]) * float(np.sqrt(2 / len(self.runs)))
-        epochs = self.noise * float(np.sqrt(1 / window(start) + 1 / wide))
+        return size, self._error(start, end, float(np.sqrt(2)), float(np.sqrt(1 / window(start) + 1 / wide)))
+
+    def climb(self, start: int, end: int) -> float:
+        """How many standard errors the slope after one position, up to another, lies above 0; 0 for under 5 epochs.
+
+        Least squares; the position itself is left out, since the lowest of many epochs lies low by chance. It knows of
+        slow rises that two ends alone do not show.
+        """
+        part = self.mean[start + 1 : end + 1]
+        at = np.arange(len(part)) - (len(part) - 1) / 2
+        if len(part) < 5 or not np.isfinite(part).all():
+            return 0.0
+        slope, spread = float(np.sum(at * part) / np.sum(at**2)), float(1 / np.sqrt(np.sum(at**2)))
+        error = self._error(start, end, spread, spread)
+        return slope / error if error > 0 else 0.0
+
+    def _error(self, start: int, end: int, of_seeds: float, of_epochs: float) -> float:
+        """Standard error from the noise between seeds or the curve's own wobble, each times its factor."""
+        seeds = between(self.runs[:, start : end + 1]) / float(np.sqrt(len(self.runs))) * of_seeds
+        epochs = self.noise * of_epochs
         # Two seeds leave one degree of freedom for each epoch: there the curve's own wobble may speak too.
         both = [e for e in (seeds, epochs) if np.isfinite(e) and e > 0]
-        return size, 0.0 if not both else (min(both) if len(self.runs) < 3 else both[0])
+        return 0.0 if not both else (min(both) if len(self.runs) < 3 else both[0])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def rise(view: View) -> dict[str, float]:
         "rise": size,
         "share": size / gained if gained > 0 else math.inf,
         "relative": size / abs(val.at_best) if val.at_best else math.inf,
-        "sure": size / error if error > 0 else math.inf,
+        "sure": max(size / error if error > 0 else math.inf, val.climb(val.best, end)),
         "after": end - val.best,
         "in_a_row": _in_a_row(val.mean[val.best :]) if len(val.mean) <= SHORT else 0,
     }

@@ -10,7 +10,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import Array
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import SURE, WORTH_ERRORS, WORTH_MORE_EPOCHS, WORTH_POINTS
+from goodfit.diagnose.thresholds import FAR_OFF, SURE, WIDE, WORTH_ERRORS, WORTH_MORE_EPOCHS, WORTH_POINTS
 from goodfit.diagnose.view import View
 
 
@@ -90,10 +90,12 @@ class TooFewEpochs(Rule):
         points, accuracy = None, 0.0
         if metric is not None and "acc" in metric.key and len(metric.smooth) == n and np.isfinite(metric.smooth).all():
             points, accuracy = gain * errors_per_loss(curve.smooth, 1 - metric.smooth), metric.last
+        running = view.running.last if view.val is not None and view.running is not None else 0.0
+        apart = running > 0 and curve.last > WIDE * running and worth < FAR_OFF
         better = points is None or points >= WORTH_POINTS or points >= max(WORTH_ERRORS * (1 - accuracy), 0.005)
         return Finding(
             code=self.code,
-            severity="warning" if sure >= 1 and better and not done and view.val else "info",
+            severity="warning" if sure >= 1 and better and not (done or apart) and view.val else "info",
             epoch=view.epochs,
             confidence=confidence(sure if better else sure / 2),
             message=(

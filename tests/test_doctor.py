@@ -13,6 +13,7 @@ from goodfit.diagnose.internals import Internals, change, dead_units, internals,
 from goodfit.doctor.arguments import Arguments
 from goodfit.doctor.examine import examine
 from goodfit.doctor.probe import Probe
+from goodfit.doctor.yardstick import linear
 from goodfit.errors import UsageError
 from goodfit.logs import read
 
@@ -277,3 +278,36 @@ def test_a_split_is_read_as_keras_cuts_it():
     assert rows.shape == (10, 8)
     assert labels is not None
     np.testing.assert_array_equal(labels, Y[np.linspace(0, 699, 10).astype(int)])
+
+
+def test_the_linear_yardstick_is_what_a_linear_model_reaches():
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = load_digits(return_X_y=True)
+    half = len(x) // 2
+    reached = linear(x[:half], y[:half], x[half:], y[half:])
+    logistic = LogisticRegression(max_iter=200).fit(x[:half] / 16, y[:half]).score(x[half:] / 16, y[half:])
+    assert reached == pytest.approx(logistic, abs=0.06)
+    # One scale for all columns; a constant one, and the order of the rows' classes, change nothing.
+    scaled = np.hstack([x * 10.0 ** np.arange(-3, 61) % 1e9, np.ones((len(x), 1))])[:, [*range(7), 64]]
+    assert linear(scaled[:half], y[:half], scaled[half:], y[half:]) is not None
+    luck = np.random.default_rng(0).permutation(y)
+    assert linear(x[:half], luck[:half], x[half:], luck[half:]) < 0.2
+
+
+@pytest.mark.parametrize(
+    "x", [np.full((20, 3), np.nan), np.zeros((20, 20_000)), np.zeros(20), np.full((20, 2), "a"), "rows", None]
+)
+def test_the_linear_yardstick_is_silent_about_what_it_cannot_read(x):
+    assert linear(x, np.arange(20) % 2, x, np.arange(20) % 2) is None
+
+
+def test_a_network_below_a_linear_model_underfits():
+    x = RNG.normal(size=(600, 8)).astype("float32")
+    y = x[:, :4].argmax(axis=1)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1, "relu"), keras.layers.Dense(4, "softmax")])
+    model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    doctor = goodfit.Doctor(quiet=True)
+    model.fit(x[:400], y[:400], validation_data=(x[400:], y[400:]), epochs=6, verbose=0, callbacks=[doctor])
+    assert doctor.status == "underfitting"

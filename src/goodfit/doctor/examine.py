@@ -14,6 +14,7 @@ from goodfit.diagnose.preflight.network import Network
 from goodfit.diagnose.preflight.rows import TRAIN, VALIDATION, Rows, row_groups
 from goodfit.diagnose.preflight.targets import Targets
 from goodfit.doctor.arguments import Arguments, whole
+from goodfit.doctor.yardstick import linear
 
 Array = np.ndarray
 
@@ -86,6 +87,11 @@ def context(model: Any, given: Arguments) -> Context:
         units = Network.of(model).units or 0
         facts["classes"] = max(targets.count, units if units > 1 else 2)
         facts["majority"] = float(counts.max() / len(labels))
+        both = _all_labels(given, labels)
+        coded = Targets.of(both) if given.validation is not None and both is not None else None
+        if coded is not None and coded.classes is not None and given.validation is not None:
+            known, held = coded.classes[: len(labels)], coded.classes[len(labels) :]
+            facts["linear"] = linear(given.x, known, given.validation[0], held)
     facts["rows"] = None if labels is None else len(labels)
     if given.validation is not None:
         facts["validation_rows"] = int(given.validation[1].shape[0])

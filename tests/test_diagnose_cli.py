@@ -169,3 +169,8 @@ def test_the_table_of_findings_is_complete_and_in_the_docs():
     assert {e.seen_in for e in CATALOGUE.values()} == set(SEEN_IN)
     page = HERE.parent / "docs" / "findings.md"
     assert page.read_text() == markdown(), "run scripts/findings_docs.py"
+
+
+def test_the_table_of_thresholds_is_up_to_date():
+    script = HERE.parent / "scripts" / "thresholds_docs.py"
+    assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0, f"run {script}"

@@ -7,7 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.noise import Array, between, roughness, smoothed, window
+from goodfit.diagnose.thresholds import FITS
 from goodfit.history import History
 
 _METRICS = (
@@ -221,13 +223,17 @@ class View:
 
     @cached_property
     def same_answer(self) -> bool:
-        """Whether training and validation accuracy stand still to the last digit from the second epoch on (four at
-        least): the network tells every row the same, or does not change at all."""
+        """Whether accuracy stands still to the last digit from the second epoch on (four at least), far from 1.
+
+        The network tells every row the same, or does not change at all. Its loss cannot be under the entropy of being
+        right as often as it is, which a network that has learned passes.
+        """
         curves = [c for c in (self.train_metric, self.val_metric) if c is not None and "acc" in c.key]
-        if not curves or self.epochs < 4:
+        if self.train is None or self.train_metric not in curves or self.epochs < 4:
             return False
         # A mean over batches may differ in its last digits.
-        return all(bool(np.all(np.ptp(c.runs[:, 1:], axis=1) < 1e-6)) and c.last < 1 for c in curves)
+        still = all(bool(np.all(np.ptp(c.runs[:, 1:], axis=1) < 1e-6)) and c.last < FITS for c in curves)
+        return still and self.train.last >= 0.9 * chance_loss(curves[0].last, 2)
 
     @cached_property
     def rate(self) -> Curve | None:

@@ -9,13 +9,13 @@ import numpy as np
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals.record import Internals
 
-FAR = 0.18
-"""The same of the farthest epoch, taken as steps that point anywhere (`most` below), from which it is told though the
-network learns. Fitted on the fitting half of goodfit's own labelled runs: sound ones reach 0.07, those with a
-hundredfold rate begin at 0.45 (geometric middle)."""
-
 LOW, HIGH = 1e-5, 1e-1
 """Update-to-weight ratios of one step outside of which it is too small or too large. From the literature."""
+
+FAR = 0.18
+"""The same ratio, of the farthest epoch and of steps that point anywhere, from which it is told though the network
+learns. Fitted on the fitting half of goodfit's own labelled runs: sound ones reach 0.07, those with a hundredfold rate
+begin at 0.45 (geometric middle)."""
 
 
 def check(record: Internals) -> list[Finding]:

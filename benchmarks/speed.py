@@ -107,8 +107,8 @@ class Bench:
                 median(took[peer]),
                 median(accuracy[None]),
                 median(accuracy[peer]),
-                first[None] - lanes * median(took[None]),
-                first[peer] - median(took[peer]),
+                max(0.0, first[None] - lanes * median(took[None])),
+                max(0.0, first[peer] - median(took[peer])),
                 f"seconds per run and epoch, {lanes} lanes; accuracy after {epochs} epochs; {what}",
             )
             for peer in self.peers

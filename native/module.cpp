@@ -108,6 +108,33 @@ PyObject* capsule_of(std::unique_ptr<Known> known) {
   return PyCapsule_New(known.release(), kKnown, free);
 }
 
+PyObject* fit(PyObject*, PyObject* args) {
+  PyObject* tuple;
+  goodfit::NgramOptions o{};
+  long long most;
+  if (!PyArg_ParseTuple(args, "O!iiLdd", &PyTuple_Type, &tuple, &o.low, &o.high, &most, &o.min_df, &o.max_df))
+    return nullptr;
+  o.max_features = most;
+  std::vector<goodfit::Text> texts;
+  if (!texts_of(tuple, &texts)) return nullptr;
+  const size_t rows = texts.size();
+  goodfit::Vocabulary vocabulary;
+  goodfit::Reading reading;
+  Py_BEGIN_ALLOW_THREADS;
+  bool first = true;
+  goodfit::choose([&](std::vector<goodfit::Text>& out) { return out.swap(texts), std::exchange(first, false); }, o,
+                  vocabulary, &reading);
+  Py_END_ALLOW_THREADS;
+  std::vector<goodfit::Counts> parts;
+  std::thread counting([&] { parts = goodfit::count(reading, vocabulary, o); });
+  PyObject* list = spelled(vocabulary);
+  Py_BEGIN_ALLOW_THREADS;
+  counting.join();
+  Py_END_ALLOW_THREADS;
+  PyObject* counts = list ? arrays(parts, rows) : nullptr;
+  return counts ? Py_BuildValue("NN", list, counts) : nullptr;
+}
+
 PyObject* choose(PyObject*, PyObject* args) {
   PyObject* blocks;
   goodfit::NgramOptions o{};
@@ -172,6 +199,8 @@ PyObject* count(PyObject*, PyObject* args) {
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
+    {"fit", fit, METH_VARARGS,
+     "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `count` has them."},
     {"choose", choose, METH_VARARGS,
      "(blocks of texts, low, high, max_features, min_df, max_df): the n-grams to keep, and a vocabulary of them."},
     {"known", known, METH_VARARGS, "(n-grams, low, high): a vocabulary of those of low to high tokens."},

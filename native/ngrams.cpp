@@ -65,21 +65,35 @@ struct Tally {
   }
 };
 
-// Tallies of n-grams: an open hash table.
+// An n-gram in a text; `number` is where the shard's number of it is wanted, if anywhere.
+struct Entry {
+  Gram gram;
+  uint32_t text;
+  uint32_t* number;
+};
+
+// Tallies of n-grams, numbered as they come: an open hash table.
 class Shard {
  public:
   struct Slot {
     Gram gram = {kNone, kNone, kNone};
     Tally tally;
+    uint32_t number = kNone;
   };
-  void add(const Gram& gram, uint32_t text) {
-    if (used_ * 3 >= slots_.size() * 2) grow();
-    Slot& slot = place(gram);
-    if (slot.tally.count == 0) {
-      slot.gram = gram;
-      ++used_;
+  void add(const std::vector<Entry>& entries) {
+    constexpr size_t kAhead = 16;  // for the memory to come
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (used_ * 3 >= slots_.size() * 2) grow();
+      if (i + kAhead < entries.size())
+        __builtin_prefetch(&slots_[hash(entries[i + kAhead].gram) & (slots_.size() - 1)]);
+      Slot& slot = place(entries[i].gram);
+      if (slot.tally.count == 0) {
+        slot.gram = entries[i].gram;
+        slot.number = uint32_t(used_++);
+      }
+      slot.tally.add(entries[i].text);
+      if (entries[i].number) *entries[i].number = slot.number;
     }
-    slot.tally.add(text);
   }
   const std::vector<Slot>& slots() const { return slots_; }
   size_t used() const { return used_; }
@@ -105,28 +119,34 @@ uint32_t shard_of(const Gram& gram) { return uint32_t(hash(gram) >> 56); }
 
 // What a thread finds in a block of texts.
 struct Found {
-  struct Entry {
-    Gram gram;
-    uint32_t text;
-  };
   TokenReader tokens;
-  std::vector<Tally> words;                       // by token number
-  std::vector<Entry> grams[kShards];              // of two tokens and more
+  std::vector<Tally> words;           // by token number
+  std::vector<Entry> grams[kShards];  // of two tokens and more
 
   explicit Found(Tokens& all) : tokens(all) {}
 
-  void read(const Text& text, uint32_t number, const NgramOptions& options) {
-    const std::vector<uint32_t>& ids = tokens(text);
-    if (options.low == 1)
-      for (uint32_t id : ids) {
-        if (id >= words.size()) words.resize(std::max<size_t>(id + 1, 2 * words.size()));
-        words[id].add(number);
+  // Reads texts from the number `first`; into `part`, too, if there is one.
+  void read(const Text* texts, size_t size, uint32_t first, const NgramOptions& options, Reading::Part* part) {
+    for (uint32_t text = first; text < first + size; ++text) {
+      const std::vector<uint32_t>& ids = tokens(texts[text - first]);
+      if (options.low == 1)
+        for (uint32_t id : ids) {
+          if (id >= words.size()) words.resize(std::max<size_t>(id + 1, 2 * words.size()));
+          words[id].add(text);
+        }
+      uint32_t* number = nullptr;
+      if (part) {
+        part->sizes.push_back(uint32_t(ids.size()));
+        part->ids.insert(part->ids.end(), ids.begin(), ids.end());
+        number = part->numbers.emplace_back(new uint32_t[options.grams(ids.size()) + 1]).get();
       }
-    for (int n = std::max(2, options.low); n <= options.high; ++n)
-      for (size_t i = 0; i + n <= ids.size(); ++i) {
-        const Gram gram = {ids[i], ids[i + 1], n == 3 ? ids[i + 2] : kNone};
-        grams[shard_of(gram)].push_back({gram, number});
-      }
+      for (int n = std::max(2, options.low); n <= options.high; ++n)
+        for (size_t i = 0; i + n <= ids.size(); ++i) {
+          const Gram gram = {ids[i], ids[i + 1], n == 3 ? ids[i + 2] : kNone};
+          grams[shard_of(gram)].push_back({gram, text, number});
+          if (number) ++number;
+        }
+    }
   }
 };
 
@@ -135,6 +155,7 @@ struct Found {
 struct Candidate {
   uint32_t count = 0;
   Gram ranks;
+  uint32_t shard, number;  // of its token where it is but one
   bool operator<(const Candidate& other) const {
     return count != other.count ? count > other.count : ranks < other.ranks;
   }
@@ -166,7 +187,13 @@ std::vector<uint32_t> ranks(int threads, const Tokens& tokens, std::vector<uint3
 
 }  // namespace
 
-void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out) {
+size_t NgramOptions::grams(size_t tokens) const {
+  size_t all = 0;
+  for (int n = std::max(2, low); n <= high; ++n) all += tokens >= size_t(n) ? tokens - size_t(n) + 1 : 0;
+  return all;
+}
+
+void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out, Reading* reading) {
   constexpr int64_t kBlock = int64_t{1} << 24;  // characters that are read before n-grams are tallied: bounds memory
   constexpr size_t kPart = 64;                  // texts that a thread takes at a time
   int threads = 1;
@@ -180,13 +207,16 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
     for (size_t first = 0, last; first < texts.size(); first = last) {
       int64_t length = 0;
       for (last = first; last < texts.size() && length < kBlock;) length += texts[last++].length;
-      share(threads, (last - first + kPart - 1) / kPart, [&](int thread, size_t part) {
-        for (size_t i = first + part * kPart; i < std::min(last, first + (part + 1) * kPart); ++i)
-          found[thread].read(texts[i], before + uint32_t(i), options);
+      const size_t parts = (last - first + kPart - 1) / kPart, known = reading ? reading->parts.size() : 0;
+      if (reading) reading->parts.resize(known + parts);
+      share(threads, parts, [&](int thread, size_t part) {
+        const size_t from = first + part * kPart, to = std::min(last, from + kPart);
+        Reading::Part* into = reading ? &reading->parts[known + part] : nullptr;
+        found[thread].read(&texts[from], to - from, before + uint32_t(from), options, into);
       });
       share(threads, options.high > 1 ? kShards : 0, [&](int, size_t shard) {
         for (Found& f : found) {
-          for (const auto& entry : f.grams[shard]) shards[shard].add(entry.gram, entry.text);
+          shards[shard].add(f.grams[shard]);
           f.grams[shard].clear();
         }
       });
@@ -200,9 +230,9 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
   for (const Shard& shard : shards) candidates += shard.used();
   Candidates chosen;
   chosen.reserve(candidates);
-  const auto consider = [&](const Gram& gram, const Tally& tally) {
+  const auto consider = [&](const Gram& gram, const Tally& tally, uint32_t shard, uint32_t number) {
     if (tally.count == 0 || tally.texts < options.min_df || tally.texts > options.max_df) return;
-    Candidate c{tally.count, {}};
+    Candidate c{tally.count, {}, shard, number};
     for (int i = 0; i < kLongest; ++i) c.ranks[i] = gram[i] == kNone ? 0 : rank[gram[i]];
     chosen.push_back(c);
   };
@@ -211,12 +241,15 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
       Tally all;
       for (const Found& f : found)
         if (id < f.words.size()) all.count += f.words[id].count, all.texts += f.words[id].texts;
-      consider({id, kNone, kNone}, all);
+      consider({id, kNone, kNone}, all, kShards, id);
     }
-  for (Shard& shard : shards) {
-    for (const auto& slot : shard.slots()) consider(slot.gram, slot.tally);
-    shard = Shard();
+  if (reading) reading->columns.assign(kShards + 1, {});
+  for (uint32_t i = 0; i < kShards; ++i) {
+    for (const auto& slot : shards[i].slots()) consider(slot.gram, slot.tally, i, slot.number);
+    if (reading) reading->columns[i].assign(shards[i].used(), -1);
+    shards[i] = Shard();
   }
+  if (reading) reading->columns[kShards].assign(out.tokens.size(), -1);
   if (options.max_features >= 0 && chosen.size() > size_t(options.max_features)) {
     std::nth_element(chosen.begin(), chosen.begin() + options.max_features, chosen.end());
     chosen.resize(options.max_features);
@@ -229,6 +262,7 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out)
   sort_by<10>([most](const Candidate& c) { return most - c.count; }, most, chosen, other);
   out.grams.reserve(chosen.size());
   for (const Candidate& c : chosen) {
+    if (reading) reading->columns[c.shard][c.number] = int32_t(out.grams.size());
     Gram& gram = out.grams.emplace_back();
     for (int i = 0; i < kLongest; ++i) gram[i] = c.ranks[i] ? order[c.ranks[i] - 1] : kNone;
   }
@@ -298,25 +332,14 @@ namespace {
 // Counts text after text in memory that is used again.
 class Counter {
  public:
-  explicit Counter(const Lookup& lookup) : lookup_(lookup), tokens_(lookup.tokens()) {}
-
-  void add(const Text& text) {
-    const std::vector<uint32_t>& ids = tokens_(text);
-    grams_.clear(), columns_.resize(size_t(lookup_.high - lookup_.low + 1) * ids.size() + 1);
+  // Counts a text whose columns, of at most so many n-grams, `fill` gives one by one, below 0 for none.
+  template <class Fill>
+  void add(size_t grams, uint32_t columns, const Fill& fill) {
+    columns_.resize(grams + 1);
     int32_t* end = columns_.data();
-    const auto add = [&](int32_t column) { *end = column, end += column >= 0; };
-    if (lookup_.low == 1)
-      for (uint32_t id : ids) add(id == kNone ? -1 : lookup_.word(id));
-    for (int n = std::max(2, lookup_.low); n <= lookup_.high; ++n)
-      for (size_t k = 0; k + n <= ids.size(); ++k) {
-        const Gram gram = {ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone};
-        if (gram[0] == kNone || gram[1] == kNone || (n == 3 && gram[2] == kNone)) continue;
-        lookup_.prefetch(gram);
-        grams_.push_back(gram);
-      }
-    for (const Gram& gram : grams_) add(lookup_.gram(gram));
+    fill([&](int32_t column) { *end = column, end += column >= 0; });
     columns_.resize(size_t(end - columns_.data()));
-    sort_by<8>([](int32_t column) { return uint32_t(column); }, uint32_t(lookup_.columns()), columns_, other_);
+    sort_by<8>([](int32_t column) { return uint32_t(column); }, columns, columns_, other_);
     const size_t before = found_.columns.size();
     for (size_t i = 0, next; i < columns_.size(); i = next) {
       for (next = i + 1; next < columns_.size() && columns_[next] == columns_[i];) ++next;
@@ -334,9 +357,6 @@ class Counter {
   }
 
  private:
-  const Lookup& lookup_;
-  TokenReader tokens_;
-  std::vector<Gram> grams_;
   std::vector<int32_t> columns_, other_;
   Counts found_;
 };
@@ -345,13 +365,59 @@ class Counter {
 
 std::vector<Counts> count(const std::vector<Text>& texts, const Lookup& lookup) {
   constexpr size_t kPart = 256;
+  struct Worker {
+    TokenReader tokens;
+    Counter counter;
+    std::vector<Gram> grams;
+    explicit Worker(const Lookup& lookup) : tokens(lookup.tokens()) {}
+  };
   const int threads = threads_for(texts.size());
-  std::deque<Counter> counters;
-  for (int i = 0; i < threads; ++i) counters.emplace_back(lookup);
+  std::deque<Worker> workers;
+  for (int i = 0; i < threads; ++i) workers.emplace_back(lookup);
   std::vector<Counts> parts((texts.size() + kPart - 1) / kPart);
   share(threads, parts.size(), [&](int thread, size_t part) {
-    for (size_t i = part * kPart; i < std::min(texts.size(), (part + 1) * kPart); ++i) counters[thread].add(texts[i]);
-    parts[part] = counters[thread].take();
+    auto& [tokens, counter, grams] = workers[thread];
+    for (size_t i = part * kPart; i < std::min(texts.size(), (part + 1) * kPart); ++i) {
+      const std::vector<uint32_t>& ids = tokens(texts[i]);
+      grams.clear();
+      for (int n = std::max(2, lookup.low); n <= lookup.high; ++n)
+        for (size_t k = 0; k + n <= ids.size(); ++k) {
+          const Gram gram = {ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone};
+          if (gram[0] == kNone || gram[1] == kNone || (n == 3 && gram[2] == kNone)) continue;
+          lookup.prefetch(gram);
+          grams.push_back(gram);
+        }
+      counter.add(ids.size() + grams.size(), uint32_t(lookup.columns()), [&](const auto& add) {
+        if (lookup.low == 1)
+          for (uint32_t id : ids) add(id == kNone ? -1 : lookup.word(id));
+        for (const Gram& gram : grams) add(lookup.gram(gram));
+      });
+    }
+    parts[part] = counter.take();
+  });
+  return parts;
+}
+
+std::vector<Counts> count(const Reading& reading, const Vocabulary& vocabulary, const NgramOptions& options) {
+  const int threads = threads_for(64 * reading.parts.size());
+  std::vector<Counter> counters(static_cast<size_t>(threads));
+  std::vector<Counts> parts(reading.parts.size());
+  const std::vector<int32_t>& words = reading.columns[kShards];
+  share(threads, parts.size(), [&](int thread, size_t i) {
+    const Reading::Part& part = reading.parts[i];
+    const uint32_t* ids = part.ids.data();
+    for (size_t text = 0; text < part.sizes.size(); ids += part.sizes[text++]) {
+      const size_t size = part.sizes[text];
+      const uint32_t* number = part.numbers[text].get();
+      counters[thread].add(size + options.grams(size), uint32_t(vocabulary.grams.size()), [&](const auto& add) {
+        if (options.low == 1)
+          for (size_t k = 0; k < size; ++k) add(words[ids[k]]);
+        for (int n = std::max(2, options.low); n <= options.high; ++n)
+          for (size_t k = 0; k + n <= size; ++k)
+            add(reading.columns[shard_of({ids[k], ids[k + 1], n == 3 ? ids[k + 2] : kNone})][*number++]);
+      });
+    }
+    parts[i] = counters[thread].take();
   });
   return parts;
 }

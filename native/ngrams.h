@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct NgramOptions {
   int low, high;           // tokens of the shortest and the longest n-gram, at most kLongest
   int64_t max_features;    // below 0: all
   double min_df, max_df;   // texts that an n-gram stands in
+
+  size_t grams(size_t tokens) const;  // n-grams of two tokens and more of a text of so many tokens
 };
 
 constexpr int kLongest = 3;
@@ -30,8 +33,19 @@ struct Vocabulary {
 // Gives the next texts, which live until it is asked again; false when there are no more.
 using NextTexts = std::function<bool(std::vector<Text>&)>;
 
-// Adds the n-grams to keep, by falling count, ties in code point order.
-void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out);
+// Texts that were read, as numbers that become columns: about four bytes for each n-gram.
+struct Reading {
+  struct Part {
+    std::vector<uint32_t> sizes, ids;                  // tokens of each text, and these
+    std::vector<std::unique_ptr<uint32_t[]>> numbers;  // of its n-grams of two tokens and more, by text
+  };
+  std::vector<Part> parts;
+  std::vector<std::vector<int32_t>> columns;  // by shard and number; the last are single tokens; -1: none
+};
+
+// Adds the n-grams to keep, by falling count, ties in code point order; what it reads stays in `reading`, if there is
+// one, so that it can be counted.
+void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out, Reading* reading = nullptr);
 
 // Adds an n-gram by its text: tokens with a blank between them.
 void add(std::string_view gram, Vocabulary& out);
@@ -67,6 +81,7 @@ struct Counts {
   std::vector<float> values;
 };
 std::vector<Counts> count(const std::vector<Text>& texts, const Lookup& lookup);
+std::vector<Counts> count(const Reading& reading, const Vocabulary& vocabulary, const NgramOptions& options);
 
 // Brings parts together as a CSR array: `indptr` of a number more than there are texts.
 void join(const std::vector<Counts>& parts, int32_t* indptr, int32_t* indices, float* values);

@@ -62,6 +62,9 @@ def fit(
     if native is None:
         return _slow_fit(texts, ngram_range, max_features, low, high)
     most = -1 if max_features is None else max_features
+    if len(texts) <= BLOCK:  # few enough to be kept as numbers, so that they are read once
+        vocabulary, counts = native.fit(tuple(texts), *ngram_range, most, low, high)
+        return vocabulary, _counts([counts], len(vocabulary))
     vocabulary, known = native.choose(_blocks(texts), *ngram_range, most, low, high)
     return vocabulary, _counted(native, texts, known, len(vocabulary))
 

@@ -40,15 +40,17 @@ LEVEL = {"small": (10.0, 1.0), "base": (100.0, 0.0), "l2": (100.0, 1.0), "large"
 
 
 def test_weights_are_those_that_keras_counts():
-    import keras
+    from goodfit.models.network import from_recipe
 
-    for recipe in (Recipe(), Recipe(units=()), Recipe(units=(5, 3), batch_normalization=True)):
-        layers = [keras.layers.Input((20,))]
-        for units in recipe.units:
-            layers.append(keras.layers.Dense(units))
-            layers += [keras.layers.BatchNormalization()] if recipe.batch_normalization else []
-        model = keras.Sequential([*layers, keras.layers.Dense(4)])
-        assert recipe.weights(20, 4) == model.count_params()
+    images = Recipe(filters=(4, 6, 5), units=(7,), augmentation=0.1)
+    for recipe, shape in (
+        (Recipe(), (20,)),
+        (Recipe(units=()), (20,)),
+        (Recipe(units=(5, 3), batch_normalization=True), (20,)),
+        (images, (9, 14, 3)),
+        (images.but(batch_normalization=True, units=()), (28, 28, 1)),
+    ):
+        assert recipe.weights(shape, 4) == from_recipe(recipe, shape, 4).model.count_params()
 
 
 def test_fewer_weights_are_simpler_then_fewer_changes():

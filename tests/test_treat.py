@@ -29,7 +29,7 @@ def finding(code, *remedies, severity="warning"):
 
 
 def test_every_treatment_of_the_vocabulary_is_there():
-    stems = """smaller larger l1 l2 dropout batch_normalization lower_learning_rate higher_learning_rate
+    stems = """augmentation smaller larger l1 l2 dropout batch_normalization lower_learning_rate higher_learning_rate
     early_stopping label_smoothing fewer_epochs more_epochs"""
     assert sorted(stems.split()) == NAMES
 

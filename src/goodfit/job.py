@@ -42,6 +42,7 @@ def fit(
     memory: int | None = None,
     encoder: dict[str, Any] | None = None,
     encoding: str | None = None,
+    image_size: tuple[int, int] | None = None,
     command: str = "",
     view: View | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -71,6 +72,8 @@ def fit(
         memory: Bytes that the process may take; None leaves the plan to what is free.
         encoder: Options of the encoder.
         encoding: The text encoding of files that are not UTF-8.
+        image_size: Height and width that images are brought to; without, what a model of your own takes, or 64 pixels a
+            side at most.
         command: The command line, for the report.
         view: Who watches.
         stop: Asked after every epoch; True ends the study there.
@@ -91,10 +94,10 @@ def fit(
         validation=validation,
         rope=rope,
         budget=budget,
-        encoder=encoder or {},
+        encoder={**(encoder or {}), **({"size": tuple(image_size)} if image_size else {})},
         memory=memory,
     )
-    counts: dict[str, Any] = {"weight": weight, "class_weight": class_weight}
+    counts: dict[str, Any] = {"weight": weight, "class_weight": class_weight, "image_size": image_size}
     with at_most(memory):
         dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, **counts)
         study = Study(dataset, out, options, command=command, view=view, stop=stop)

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def fit(
     data: Annotated[
         str,
-        typer.Argument(help="CSV, TSV, JSONL or Parquet file, a folder with one folder per class, or a built-in set."),
+        typer.Argument(
+            help="CSV, TSV, JSONL, Parquet, .npz or IDX file, a folder with one folder of texts or images per class, "
+            "or a built-in set."
+        ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of texts; '' takes all columns as a table.")] = None,
@@ -37,6 +40,9 @@ def fit(
         typer.Option(help="A Keras model of your own as the base: model.keras, or path/to/file.py:function."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the base network.")] = None,
+    filters: Annotated[
+        str | None, typer.Option(help="Filters of the base's convolutions of images, such as 32,64; '' for none.")
+    ] = None,
     units: Annotated[str | None, typer.Option(help="Units of the base's hidden layers, such as 16,16.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size of the base.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the base.")] = None,
@@ -56,6 +62,9 @@ def fit(
         ),
     ] = "0.2",
     rope: Annotated[float, typer.Option(help="A difference in accuracy that does not matter.")] = 0.01,
+    image_size: Annotated[
+        str | None, typer.Option(help="Size that images are brought to, such as 64 or 48x64 (height x width).")
+    ] = None,
     words: Annotated[int | None, typer.Option(help="Most words (n-grams) of texts to keep.")] = None,
     ngrams: Annotated[int | None, typer.Option(help="Longest n-grams of texts.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time the study should take at most, such as 90s or 2m.")] = None,
@@ -70,6 +79,7 @@ def fit(
 
     folder = out or default_folder(data)
     base = {
+        "filters": None if filters is None else whole_numbers(filters),
         "units": None if units is None else whole_numbers(units),
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -106,6 +116,7 @@ def fit(
             memory=None if memory is None else size(memory),
             encoder=encoder,
             encoding=encoding,
+            image_size=None if image_size is None else pixels(image_size),
             command="goodfit " + shlex.join(sys.argv[1:]),
             view=view,
             stop=stop,
@@ -145,6 +156,14 @@ def weights(text: str) -> dict[str, float] | str:
         except ValueError:
             raise UsageError("bad --class-weight", expected="such as spam=3,ham=1", received=repr(part)) from None
     return found
+
+
+def pixels(text: str) -> tuple[int, int]:
+    """A size of images such as `64` or `48x64`, height and width."""
+    found = re.fullmatch(r"\s*([1-9]\d{0,3})(?:\s*x\s*([1-9]\d{0,3}))?\s*", text.lower())
+    if not found:
+        raise UsageError("bad --image-size", expected="such as 64 or 48x64", received=repr(text))
+    return int(found[1]), int(found[2] or found[1])
 
 
 def seconds(text: str) -> float:

@@ -1,6 +1,7 @@
 """The names of treatments that findings may propose. Standard library only."""
 
 REMEDIES = (
+    "augmentation",
     "smaller",
     "larger",
     "l1",

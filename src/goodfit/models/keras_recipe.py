@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Self, final
@@ -20,8 +21,8 @@ from goodfit.models.walk import graph_layers, input_shapes, is_graph, output_sha
 
 _MODELS: dict[str, Source] = {}
 """The models that recipes were made of, by fingerprint."""
-_SHAPE = ("units", "dropout", "l1", "l2", "batch_normalization")
-_FIXED = ("model", "name", "source", "layers", "loss", "activation", "optimizer")
+_SHAPE = ("units", "dropout", "l1", "l2", "batch_normalization", "augmentation")
+_FIXED = ("filters", "model", "name", "source", "layers", "loss", "activation", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class KerasRecipe(Recipe):
             l2=shape.l2,
             dropout=shape.dropout,
             batch_normalization=shape.batch_normalization,
+            augmentation=shape.augmentation,
             optimizer=type(settings.optimizer).__name__,
             learning_rate=rates.highest(settings.optimizer),
             weight_decay=float(config.get("weight_decay") or 0.0),
@@ -149,7 +151,12 @@ class KerasRecipe(Recipe):
         """All but where the model came from, and what it was called there."""
         return {k: v for k, v in self.to_dict().items() if k not in {"name", "source"}}
 
-    def weights(self, inputs: int, outputs: int) -> int:
+    @property
+    def augmentable(self) -> bool:
+        """Whether the model takes images."""
+        return surgery.takes_images(self.original.model)
+
+    def weights(self, inputs: int | Sequence[int], outputs: int) -> int:
         """Weights of the model."""
         return int(sum(np.prod(v.shape) for v in self._shaped().weights))
 
@@ -185,7 +192,7 @@ class KerasRecipe(Recipe):
 
     def _shaped(self, *, dropout_layers: bool = False) -> keras.Model:
         width = self.units[0] if self.units else None
-        shape = Shape(width, self.dropout, self.l1, self.l2, self.batch_normalization)
+        shape = Shape(width, self.dropout, self.l1, self.l2, self.batch_normalization, self.augmentation)
         return _built(self.model, shape, dropout_layers)
 
 

@@ -15,6 +15,7 @@ from goodfit.models.canonical import canonical, text
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
 from goodfit.models.recipe import Recipe
+from goodfit.models.stack import hidden
 from goodfit.models.swap import swapped_rate
 from goodfit.models.walk import graph_layers, is_graph, output_activation, output_shape
 from goodfit.settings import require_jax
@@ -89,7 +90,7 @@ _OPTIMIZERS = {
 def from_recipe(
     recipe: Recipe, features: int | Sequence[int], classes: int, *, dropout_layers: bool | None = None
 ) -> Network:
-    """The network of a recipe: dense layers, or a Keras model of the user's own.
+    """The network of a recipe: convolutions and dense layers, or a Keras model of the user's own.
 
     Args:
         recipe: What to build.
@@ -99,7 +100,7 @@ def from_recipe(
             above 0. With True, recipes that differ in their rate only, 0 included, share one compiled program.
 
     Raises:
-        ModelError: A model of the user's own does not fit the data.
+        ModelError: A model of the user's own does not fit the data, or convolutions get no images.
     """
     if isinstance(recipe, KerasRecipe):
         parts = recipe.build(features, dropout_layers=bool(dropout_layers))
@@ -115,34 +116,14 @@ def from_recipe(
             metrics=parts.metrics,
         )
     layers = keras.layers
-    dropout = recipe.dropout > 0 if dropout_layers is None else dropout_layers
-    penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2) if recipe.l1 or recipe.l2 else None
-    stack: list[keras.layers.Layer] = []
-    for i, units in enumerate(recipe.units, start=1):
-        plain = not recipe.batch_normalization
-        stack.append(
-            layers.Dense(
-                units,
-                activation=recipe.activation if plain else None,
-                use_bias=plain,
-                kernel_regularizer=penalty,
-                name=f"hidden_{i}",
-            )
-        )
-        if not plain:
-            stack += [
-                layers.BatchNormalization(name=f"normalization_{i}"),
-                layers.Activation(recipe.activation, name=f"activation_{i}"),
-            ]
-        if dropout:
-            stack.append(layers.Dropout(recipe.dropout, name=f"dropout_{i}"))
+    shape = (features,) if isinstance(features, int) else tuple(features)
+    stack = hidden(recipe, shape, recipe.dropout > 0 if dropout_layers is None else dropout_layers)
     if classes == 2:
         stack.append(layers.Dense(1, activation="sigmoid", name="output"))
         loss: keras.losses.Loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
     else:
         stack.append(layers.Dense(classes, activation="softmax", name="output"))
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    shape = (features,) if isinstance(features, int) else tuple(features)
     model = keras.Sequential([layers.Input(shape, name="features"), *stack], name="goodfit")
     return of(
         model,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from math import inf
@@ -15,12 +17,21 @@ OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw", "nadam")
 """Optimizer names; `momentum` is SGD with momentum 0.9."""
 
 
+def pooled(height: int, width: int) -> tuple[int, int]:
+    """Size of an image after a convolution and its maximum: half of it, unless it is too small for that."""
+    return (height // 2, width // 2) if min(height, width) >= 4 else (height, width)
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """A dense network and its training. Frozen, hashable, JSON round trip.
+    """A network and its training: convolutions of images, if any, then dense layers. Frozen, hashable, JSON round trip.
 
     Attributes:
         units: Units of each hidden layer; `()` is a linear model.
+        filters: Filters of each 3x3 convolution with a 2x2 maximum after it, before the dense layers; `()` for rows
+            that are no images.
+        augmentation: How far training images are shifted, scaled and turned at random, a share of the side in [0, 1];
+            those in colour are mirrored too.
         activation: Keras's name of the hidden layers' activation.
         l1: Factor of the L1 penalty on every hidden kernel.
         l2: Factor of the L2 penalty on every hidden kernel.
@@ -37,6 +48,8 @@ class Recipe:
     """
 
     units: tuple[int, ...] = (16, 16)
+    filters: tuple[int, ...] = ()
+    augmentation: float = 0.0
     activation: str = "relu"
     l1: float = 0.0
     l2: float = 0.0
@@ -53,8 +66,11 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check every field, so that a wrong one is told before anything is built."""
         object.__setattr__(self, "units", tuple(int(u) for u in self.units))
+        object.__setattr__(self, "filters", tuple(int(f) for f in self.filters))
         checks: dict[str, tuple[bool, str]] = {
             "units": (all(u >= 1 for u in self.units), "whole numbers of 1 or more"),
+            "filters": (all(f >= 1 for f in self.filters), "whole numbers of 1 or more"),
+            "augmentation": (0 <= self.augmentation <= 1, "a share in [0, 1]"),
             "l1": (0 <= self.l1 < inf, "a number of 0 or more"),
             "l2": (0 <= self.l2 < inf, "a number of 0 or more"),
             "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
@@ -87,7 +103,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
-        return {**asdict(self), "units": list(self.units)}
+        return {**asdict(self), "units": list(self.units), "filters": list(self.filters)}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Recipe:
@@ -103,10 +119,34 @@ class Recipe:
         """What makes it this recipe and no other, JSON types only."""
         return self.to_dict()
 
-    def weights(self, inputs: int, outputs: int) -> int:
-        """Weights of the network for so many input columns and output units, as Keras's `count_params`."""
-        dense = sum((a + 1) * b for a, b in pairwise((inputs, *self.units, outputs)))
-        return dense + (4 * sum(self.units) if self.batch_normalization else 0)
+    def weights(self, inputs: int | Sequence[int], outputs: int) -> int:
+        """Weights of the network for rows of so many columns, or of this shape, as Keras's `count_params`."""
+        shape = (inputs,) if isinstance(inputs, int) else tuple(inputs)
+        count = 0
+        for f in self.filters:
+            height, width, channels = shape
+            count += (9 * channels + 1) * f
+            shape = (*pooled(height, width), f)
+        columns = math.prod(shape)
+        dense = sum((a + 1) * b for a, b in pairwise((columns, *self.units, outputs)))
+        # a normalised layer has no bias, but four numbers a unit
+        normalised = 3 * sum(self.filters) + 3 * sum(self.units) if self.batch_normalization else 0
+        return count + dense + normalised
+
+    def scaled(self, widest: int) -> Self:
+        """This recipe with so many units or filters in its widest hidden layer, the others in proportion."""
+        units, filters = (tuple(max(1, round(n * widest / self.widest)) for n in v) for v in (self.units, self.filters))
+        return self.but(units=units, filters=filters) if widest != self.widest else self
+
+    @property
+    def augmentable(self) -> bool:
+        """Whether its rows may be images that can be changed at random."""
+        return bool(self.filters)
+
+    @property
+    def widest(self) -> int:
+        """Units or filters of the widest hidden layer; 0 without any."""
+        return max((*self.filters, *self.units), default=0)
 
     @property
     def key(self) -> str:

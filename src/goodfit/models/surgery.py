@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError
-from goodfit.models import copies
+from goodfit.models import augmentation, copies
 from goodfit.models.swap import PENALTIES
-from goodfit.models.walk import flat_layers, graph_layers, is_graph, output_shape
+from goodfit.models.walk import flat_layers, graph_layers, is_graph, output_shape, readers
 
 _L = keras.layers
 _PRODUCTS = tuple(
@@ -39,6 +39,7 @@ class Shape:
         l1: The highest L1 factor on a hidden kernel.
         l2: The highest L2 factor on a hidden kernel.
         batch_normalization: Whether it normalises over batches anywhere.
+        augmentation: How far it shifts its training images at random, see `augmentation.strength`.
     """
 
     width: int | None
@@ -46,6 +47,7 @@ class Shape:
     l1: float
     l2: float
     batch_normalization: bool
+    augmentation: float = 0.0
 
 
 def of(model: keras.Model) -> Shape:
@@ -60,14 +62,22 @@ def of(model: keras.Model) -> Shape:
         l1=max((float(getattr(k, "l1", 0.0)) for k in kernels), default=0.0),
         l2=max((float(getattr(k, "l2", 0.0)) for k in kernels), default=0.0),
         batch_normalization=any(isinstance(x, _L.BatchNormalization) for x in graph_layers(model)),
+        augmentation=augmentation.strength(model),
     )
+
+
+def takes_images(model: keras.Model) -> bool:
+    """Whether a model reads images, grey or in colour, the channels last, by one layer."""
+    shapes = [tuple(t.shape) for t in getattr(model, "inputs", None) or []]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (1, 3) and len(readers(model)) == 1
 
 
 def changed(model: keras.Model, to: Shape, *, dropout_layers: bool = False) -> keras.Model:
     """A model like this one but of another shape, with its weights where they fit; never compiled.
 
     Widths keep their proportions, and so do the rates of dropout layers. A model without dropout layers gets one after
-    each hidden dense or recurrent layer, or before its output where there is none. Penalties stand on every hidden
+    each hidden dense or recurrent layer, or before its output where there is none. Images are changed before anything
+    else is done to them. Penalties stand on every hidden
     kernel. Batch normalisation comes between the product and the activation of every hidden dense or convolution layer.
 
     Args:
@@ -108,6 +118,9 @@ class _Surgeon:
         self.normalized = to.batch_normalization and not now.batch_normalization
         has = any(isinstance(x, _DROPOUTS) for x in graph_layers(model))
         self.rate = (to.dropout, now.dropout) if has and to.dropout != now.dropout else None
+        self.images = to.augmentation if not now.augmentation and takes_images(model) else 0.0
+        self.reader = {id(x) for x in readers(model)} if self.images else set()
+        self.channels = model.inputs[0].shape[-1] if self.images else 0
         self.inserted = None if has or not (to.dropout or dropout_layers) else to.dropout
         dense = [x for x in _hidden(model) if isinstance(_inner(x), (_L.Dense, *_RECURRENT))]
         self.dropped_after = {id(x) for x in dense}
@@ -139,9 +152,13 @@ class _Surgeon:
     def layer(self, layer: Any) -> Any:
         """One layer anew; what goes before and after it is noted."""
         if isinstance(layer, keras.Model):
-            return self.rebuilt(layer)
-        new = self._changed(layer) if isinstance(layer, _L.Layer) else copies.plain(layer)
-        self.pairs.append((layer, new))
+            new = self.rebuilt(layer)
+        else:
+            new = self._changed(layer) if isinstance(layer, _L.Layer) else copies.plain(layer)
+            self.pairs.append((layer, new))
+        if id(layer) in self.reader:
+            before, after = self.around.get(id(new), ([], []))
+            self.around[id(new)] = ([*augmentation.layers(self.images, self.channels), *before], after)
         return new
 
     def _changed(self, layer: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from goodfit.models import copies
+from goodfit.models import lane_images as li
 from goodfit.models import lane_layers as ll
 
 PENALTIES = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
@@ -50,6 +51,8 @@ def swapped(layer: keras.layers.Layer, salt: int, rate: str | None) -> keras.lay
     kind = type(layer)
     if kind is layers.BatchNormalization:
         clone: keras.layers.Layer = ll.LaneBatchNormalization.from_config(layer.get_config())
+    elif li.swaps(layer):
+        clone = li.LaneImages(layer, salt, **same)
     elif (quick := _quick(layer)) is not None:
         clone = quick.from_config(layer.get_config())
     elif rate is None:

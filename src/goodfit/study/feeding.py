@@ -12,14 +12,18 @@ from goodfit.errors import ModelError
 from goodfit.models.source import Source
 from goodfit.models.walk import flat_layers, readers
 
+LARGEST = 64
+"""Pixels of the longer side of images for goodfit's own network: on a laptop, larger ones take hours."""
+
 SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
 """Layers by which a model scales its input itself."""
 
 
 def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
-    """Options of the data set's encoder that a model asks for; empty without a model of the user's own.
+    """Options of the data set's encoder that a network asks for.
 
-    Texts become sequences of word numbers for a model that begins with an `Embedding` or reads whole numbers, else
+    Without a model of the user's own, images are brought to `LARGEST` pixels a side at most. With one,
+    texts become sequences of word numbers for a model that begins with an `Embedding` or reads whole numbers, else
     as many words as its input has columns. Images are brought to the input's size, channels and axes. What a model
     scales itself (`Rescaling`, `Normalization`) it gets as it is.
 
@@ -28,7 +32,7 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
     """
     inputs = [] if source is None else keras.tree.flatten(getattr(source.model, "inputs", None) or [])
     if source is None or not inputs:
-        return {}
+        return {"size": size(dataset)} if dataset.kind == "image" and source is None else {}
     if len(inputs) > 1:
         raise ModelError(
             f"the model takes {len(inputs)} inputs",
@@ -54,6 +58,15 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
     if dataset.kind == "image":
         return {**_image(shape, np.shape(dataset.rows)), "scaled": not own}
     return {"scaled": False} if dataset.kind == "array" and (own or numbers) else {}
+
+
+def size(dataset: Dataset) -> tuple[int, int] | None:
+    """Height and width of images for goodfit's own network, the longer one `LARGEST` at most; None for other rows."""
+    if dataset.kind != "image":
+        return None
+    height, width = np.shape(dataset.rows)[1:3]
+    scale = min(1.0, LARGEST / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _image(shape: tuple[int | None, ...], rows: tuple[int, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,12 +78,21 @@ class Options:
         }
 
 
-def default_recipe(classes: int, rows: int) -> Recipe:
-    """The tutorials' base network: two hidden layers of 16 units, or 64 for 10 classes and more, RMSprop, batch 512.
+def default_recipe(classes: int, rows: int, image: tuple[int, int] | None = None) -> Recipe:
+    """The tutorials' base network.
+
+    Two hidden layers of 16 units, or 64 for 10 classes and more, RMSprop, batch 512. For images a small convolutional
+    network, 32 and then 64 filters, halved in size until about 7 pixels a side are left, 64 units, Adam, batch 64.
 
     Args:
         classes: Number of classes.
-        rows: Training rows; under 5,000 of them the batch is Keras's default of 32.
+        rows: Training rows; under 5,000 of them the batch is Keras's default of 32, and images are seen 25 times
+            instead of 15.
+        image: Height and width of the images, where rows are images.
     """
+    if image is not None:
+        filters = (32, 64, 64, 64)[: max(1, round(math.log2(max(min(image), 14) / 7)))]
+        batch, epochs = (64, 15) if rows >= 5000 else (32, 25)
+        return Recipe(units=(64,), filters=filters, optimizer="adam", batch_size=batch, epochs=epochs)
     units = 64 if classes >= 10 else 16
     return Recipe(units=(units, units), batch_size=512 if rows >= 5000 else 32)

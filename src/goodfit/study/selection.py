@@ -35,7 +35,7 @@ class Choice:
     reason: str
 
 
-def complexity(recipe: Recipe, base: Recipe, inputs: int, outputs: int) -> tuple[int, int]:
+def complexity(recipe: Recipe, base: Recipe, inputs: int | Sequence[int], outputs: int) -> tuple[int, int]:
     """How complex a variant is: its number of weights, then how many fields differ from the base."""
     return recipe.weights(inputs, outputs), len(base.diff(recipe))
 

@@ -153,7 +153,8 @@ class Study:
             recipe = KerasRecipe.of(load_model(self.options.model, input_shape=lambda: self.shape))
         if isinstance(recipe, KerasRecipe):
             self.source = recipe.original
-        return recipe or default_recipe(len(self.dataset.classes), self.split[0])
+        image = self.options.encoder.get("size") or feeding.size(self.dataset)
+        return recipe or default_recipe(len(self.dataset.classes), self.split[0], image)
 
     def changed(self, base: Recipe) -> Recipe:
         """The base with the fields that are asked for."""
@@ -228,7 +229,7 @@ class Study:
 
     def choose(self, variants: Mapping[str, Variant]) -> selection.Choice:
         """The simplest variant within one standard error of the best."""
-        size = (int(np.prod(self.shape)), 1 if len(self.dataset.classes) == 2 else len(self.dataset.classes))
+        size = (self.shape, 1 if len(self.dataset.classes) == 2 else len(self.dataset.classes))
         return selection.choose(
             {name: v.scores for name, v in variants.items()},
             {name: selection.complexity(v.recipe, self.base, *size) for name, v in variants.items()},

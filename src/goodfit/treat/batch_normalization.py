@@ -17,9 +17,9 @@ class BatchNormalization(Treatment):
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Switch it on; without a hidden layer there is nothing to normalise."""
-        return recipe.but(batch_normalization=True) if recipe.units else recipe
+        return recipe.but(batch_normalization=True) if recipe.widest else recipe
 
     @classmethod
     def suited(cls, recipe: Recipe) -> Self | None:
         """Where it is off."""
-        return cls() if recipe.units and not recipe.batch_normalization else None
+        return cls() if recipe.widest and not recipe.batch_normalization else None

@@ -19,12 +19,12 @@ class Dropout(Treatment):
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Set the rate; without a hidden layer there is nothing to drop."""
-        return recipe.but(dropout=self.strength) if recipe.units else recipe
+        return recipe.but(dropout=self.strength) if recipe.widest else recipe
 
     @classmethod
     def suited(cls, recipe: Recipe) -> Self | None:
         """A rung above the recipe's own rate."""
-        return cls.above(recipe.dropout) if recipe.units else None
+        return cls.above(recipe.dropout) if recipe.widest else None
 
     @classmethod
     def allowed(cls, strength: float) -> bool:

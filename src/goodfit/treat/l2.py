@@ -19,9 +19,9 @@ class L2(Treatment):
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Set the factor; without a hidden layer there is no kernel to penalise."""
-        return recipe.but(l2=self.strength) if recipe.units else recipe
+        return recipe.but(l2=self.strength) if recipe.widest else recipe
 
     @classmethod
     def suited(cls, recipe: Recipe) -> Self | None:
         """A rung above the recipe's own factor."""
-        return cls.above(recipe.l2) if recipe.units else None
+        return cls.above(recipe.l2) if recipe.widest else None

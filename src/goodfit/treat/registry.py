@@ -8,6 +8,7 @@ from itertools import zip_longest
 from goodfit.diagnose.finding import Finding
 from goodfit.errors import UsageError, near
 from goodfit.models.recipe import Recipe
+from goodfit.treat.augmentation import Augmentation
 from goodfit.treat.base import Treatment
 from goodfit.treat.batch_normalization import BatchNormalization
 from goodfit.treat.dropout import Dropout
@@ -25,6 +26,7 @@ from goodfit.treat.smaller import Smaller
 _TREATMENTS: dict[str, type[Treatment]] = {
     t.stem: t
     for t in (
+        Augmentation,
         Dropout,
         L2,
         Smaller,
@@ -39,7 +41,7 @@ _TREATMENTS: dict[str, type[Treatment]] = {
         FewerEpochs,
     )
 }
-_HEALTHY = ("dropout", "smaller", "larger")  # one that regularises, one that simplifies, one that adds capacity
+_HEALTHY = ("augmentation", "dropout", "smaller", "larger")  # what regularises, what simplifies, what adds capacity
 
 
 def all() -> dict[str, type[Treatment]]:
@@ -75,17 +77,24 @@ def propose(recipe: Recipe, findings: Iterable[Finding], *, most: int = 5) -> li
     """What to try on a recipe, given what was found: few, as every further one makes all verdicts harder.
 
     The remedies of all findings take turns, the first of each before the second of any; a finding that names none
-    gets the treatments meant for its code. Where nothing is called for, a healthy network, a small set shows whether
-    anything can be gained at all. What would do nothing to this recipe, or weaken what it has, is left out.
+    gets the treatments meant for its code, and one on images begins with what only images can have. Where nothing is
+    called for, a healthy network, a small set shows whether anything can be gained at all. What would do nothing to
+    this recipe, or weaken what it has, is left out.
 
     Args:
         recipe: The base.
         findings: What was found in its runs, gravest first.
         most: Treatments at most.
     """
-    queues = [f.remedies or [s for s, t in _TREATMENTS.items() if f.code in t.codes] for f in findings]
+    queues = [_remedies(recipe, f) for f in findings]
     called = dict.fromkeys(stem for turn in zip_longest(*queues) for stem in turn if stem in _TREATMENTS)
     return (_suited(recipe, called) or _suited(recipe, _HEALTHY))[:most]
+
+
+def _remedies(recipe: Recipe, finding: Finding) -> list[str]:
+    named = list(finding.remedies) or [s for s, t in _TREATMENTS.items() if finding.code in t.codes]
+    own = [Augmentation.stem] if recipe.augmentable and finding.code in Augmentation.codes else []
+    return [*own, *named]
 
 
 def _suited(recipe: Recipe, stems: Iterable[str]) -> list[Treatment]:

@@ -12,7 +12,10 @@ _FEWEST = 2  # a layer of one ReLU unit dies with that unit
 
 @final
 class Smaller(Treatment):
-    """Hidden layers of at most `strength` units; without one, a quarter of the widest layer's."""
+    """Hidden layers of at most `strength` units; without one, a quarter of the widest's.
+
+    With convolutions among them, layers keep their proportions.
+    """
 
     stem = "smaller"
     codes = ("overfitting",)
@@ -21,6 +24,8 @@ class Smaller(Treatment):
     def apply(self, recipe: Recipe) -> Recipe:
         """Narrow the layers that are wider."""
         most = int(self.strength or _quarter(recipe))
+        if recipe.filters:
+            return recipe.scaled(min(most, recipe.widest))
         return recipe.but(units=tuple(min(u, most) for u in recipe.units))
 
     @classmethod
@@ -36,4 +41,4 @@ class Smaller(Treatment):
 
 
 def _quarter(recipe: Recipe) -> int:
-    return max(max(recipe.units, default=0) // 4, _FEWEST)
+    return max(recipe.widest // 4, _FEWEST)

@@ -15,25 +15,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from goodfit import logs
-from goodfit.diagnose import Context, Finding, curves
-from goodfit.diagnose.causes import causes_first
-from goodfit.diagnose.internals import Internals, internals
+from goodfit.diagnose import Context, curves
 from goodfit.diagnose.rules.overfitting import Overfitting, rise, still_learning, strength
 from goodfit.diagnose.view import View
 from goodfit.history import History
-from labels import FAULTS, FROM_THE_LOG
+from shares import Table
+from watched_runs import Watched, judge_own, miss, own, section
 
 HERE = Path(__file__).parent
+BEGIN, END = "<!-- tables of benchmarks/diagnosis.py -->", "<!-- end of these tables -->"
 SEEDED = {
     "lr_1e": {"learning_rate_too_low"},
     "lr_": {"learning_rate_too_high", "diverged"},
@@ -50,15 +48,6 @@ class Labelled:
     truth: frozenset[str]
     history: History
     context: Context = field(default_factory=Context)
-
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    if of == 0:
-        return 0.0, 1.0
-    p, n = hits / of, of
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def told(item: Labelled) -> list[str]:
@@ -101,55 +90,6 @@ def paired(folder: Path) -> Iterator[tuple[str, Labelled]]:
         yield history.variant.rsplit(" ", 1)[1], Labelled(history.variant.rsplit(" ", 1)[0], frozenset(), history)
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A run that goodfit's doctor watched, and what is wrong with it.
-
-    Attributes:
-        run: A line of `labelled_runs.py`.
-    """
-
-    run: dict[str, Any]
-
-    @property
-    def fault(self) -> str:
-        """Its seeded fault, `too_few_epochs`, `overfitting` or `healthy`."""
-        return str(self.run["truth"])
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Codes that name the fault; none for a healthy run."""
-        return FAULTS.get(self.fault, (self.fault,) if self.fault != "healthy" else ())
-
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """Codes that are right where only the log is known."""
-        return FROM_THE_LOG.get(self.fault, self.named)
-
-    def log(self) -> list[str]:
-        """What the log alone says: four curves and nothing else."""
-        return [f.code for f in curves(History.of(self.run["curves"])) if f.severity != "info"]
-
-    def all(self) -> list[str]:
-        """What everything says that goodfit knows: curves, rates, classes, yardsticks, model, data and internals."""
-        run = self.run
-        known = Context(**{**run["context"], "learning_rate": run["learning_rate"], "linear": run["linear"]})
-        points = [{k: math.nan if v is None else v for k, v in p.items()} for p in run["points"]]
-        record = Internals.of(points, steps=run["steps"], chance=known.chance)
-        found = causes_first(
-            curves(History.of(run["curves"]), context=known),
-            internals(record),
-            [Finding.from_dict(f) for f in run["before"]],
-            learned=record.learned,
-        )
-        return [f.code for f in found if f.severity != "info"]
-
-
-def own(path: Path, half: str) -> list[Watched]:
-    """Runs that goodfit made, healthy or with one fault, of the fitting or the judging half."""
-    return [Watched(run) for run in map(json.loads, path.read_text().splitlines()) if run["half"] == half]
-
-
 # --- fitting --------------------------------------------------------------------------------------------------------
 
 
@@ -189,29 +129,7 @@ def leave_one_out(items: list[Labelled]) -> np.ndarray:
     return out
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
-
-
-def share_of(hits: int, of: int) -> str:
-    """A share with its interval, for the table."""
-    low, high = wilson(hits, of)
-    return f"{hits:4d} of {of:4d}  {hits / of if of else 0:6.1%}  [{low:.1%}, {high:.1%}]"
-
-
-class Table:
-    """Lines for people, figures for scripts."""
-
-    def __init__(self) -> None:
-        self.figures: list[dict[str, Any]] = []
-
-    def row(self, name: str, what: str, hits: int, of: int) -> None:
-        low, high = wilson(hits, of)
-        self.figures.append({"set": name, "what": what, "hits": hits, "of": of, "low": low, "high": high})
-        print(f"  {what:44s} {share_of(hits, of)}")
-
-    def number(self, name: str, what: str, value: float) -> None:
-        self.figures.append({"set": name, "what": what, "value": value})
-        print(f"  {what:44s} {value:.3f}")
+# --- judging --------------------------------------------------------------------------------------------------------
 
 
 def judge_overfitguard(table: Table, items: list[Labelled]) -> None:
@@ -250,31 +168,6 @@ def judge_paired(table: Table, items: list[tuple[str, Labelled]]) -> None:
             print(f"    {group:24s} {', '.join(codes) or 'healthy'}")
 
 
-def judge_own(table: Table, items: list[Watched], half: str) -> None:
-    print(f"Runs made by goodfit, {half} half ({len(items)} runs of 4-30 epochs)")
-    views: tuple[tuple[str, Callable[[Watched], list[str]], Callable[[Watched], tuple[str, ...]]], ...] = (
-        ("log alone", Watched.log, lambda i: i.seen),
-        ("all", Watched.all, lambda i: i.named),
-    )
-    for view, say, right in views:
-        told = [(i, say(i)) for i in items]
-
-        def row(what: str, some: list[tuple[Watched, list[str]]], hit: Callable[[Watched, list[str]], bool]) -> None:
-            table.row(f"own {half}, {view}", f"{view}: {what}", sum(hit(i, c) for i, c in some), len(some))  # noqa: B023
-
-        def first(i: Watched, codes: list[str]) -> bool:
-            return bool(codes) and codes[0] in right(i)  # noqa: B023
-
-        seeded = [t for t in told if t[0].fault in FAULTS]
-        row("seeded faults with any alarm", seeded, lambda _, codes: bool(codes))
-        row("seeded faults, right code first", seeded, first)
-        row("healthy with any alarm", [t for t in told if not t[0].named], lambda _, codes: bool(codes))
-        for fault in [*FAULTS, "overfitting", "too_few_epochs"]:
-            some = [t for t in told if t[0].fault == fault]
-            row(f"{fault}, any alarm", some, lambda _, codes: bool(codes))
-            row(f"{fault}, right first", some, first)
-
-
 def judge_tutorials(table: Table, path: Path) -> None:
     """IMDB and Reuters as tutorials train them: each run alone, and the seeds together."""
     print("Tutorial curves: each seed alone, then all together")
@@ -295,21 +188,17 @@ def judge_tutorials(table: Table, path: Path) -> None:
         table.row("tutorials", f"{name} epochs: right and nothing else", right, len(seeds) + 1)
 
 
-def miss(items: list[Watched]) -> None:
-    """Name the runs that were judged wrongly."""
-    for i in items:
-        log, everything = i.log(), i.all()
-        good = not everything if not i.named else (everything[:1] or [""])[0] in i.named
-        seen = not log if not i.named else (log[:1] or [""])[0] in i.seen
-        if not (good and seen):
-            made = "{group} {made} ({arm}), {epochs} epochs".format(**i.run)
-            print(f"    {made}, is {i.fault}: log {log}, all {everything}")
+def write(page: Path, text: str) -> None:
+    """Put text between the two marks of a page."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}{END}{rest.split(END)[1]}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--fit", action="store_true", help="fit the thresholds on the fitting set and print them")
     parser.add_argument("--judge", action="store_true", help="look at the judging sets too: note in README.md why")
+    parser.add_argument("--readme", action="store_true", help="write the tables into README.md (with --judge)")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "diagnosis.json")
     options = parser.parse_args()
     table = Table()
@@ -328,10 +217,14 @@ def main() -> None:
         print("GOODFIT_CURVES is not set: the published curves are left out")
     if (HERE / "out" / "tutorial-runs.jsonl").is_file():
         judge_tutorials(table, HERE / "out" / "tutorial-runs.jsonl")
+    halves: dict[str, list[Watched]] = {}
     for half in ("fit", *(["judge"] if options.judge else [])) if runs.is_file() else ():
-        judge_own(table, own(runs, half), half)
-        if half == "fit":
-            miss(own(runs, half))
+        halves[half] = own(runs, half)
+        judge_own(table, halves[half], half)
+    if "fit" in halves:
+        miss(halves["fit"])
+    if options.readme and options.judge:
+        write(HERE / "README.md", section(table, halves))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(table.figures, indent=1) + "\n")
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from goodfit.diagnose import Context
+from goodfit.diagnose import Context, curves
 from goodfit.diagnose import thresholds as T
 from goodfit.diagnose.chance import chance_loss
+from goodfit.diagnose.grain import rows_behind
 from goodfit.diagnose.noise import between, median, roughness, smoothed
 from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.swings import swings
@@ -230,7 +231,10 @@ class Slow:
         if len(val) <= T.SHORT:
             ups = "".join("u" if b > a else "d" for a, b in pairwise(val[best:]))
             sure = max(sure, min(max(map(len, ups.split("d"))) / 3, relative / T.CLEAR))
-        return min(share / T.RISE_SHARE, relative / T.RISE_RELATIVE, sure, (end - best) / 2)
+        rows, least = self.context.validation_rows, T.RISE_RELATIVE
+        if rows and len(self.runs["val_loss"]) < 3:
+            least = max(least, T.ROWS_NOISE / rows**0.5)
+        return min(share / T.RISE_SHARE, relative / least, sure, (end - best) / 2)
 
     def same_answer(self):
         """Whether no run's accuracy moves after the first epoch."""
@@ -581,7 +585,7 @@ def slow_last_weights_kept(s):
 SLOW = {name.removeprefix("slow_"): f for name, f in list(globals().items()) if name.startswith("slow_")}
 CONTEXTS = (
     Context(),
-    Context(classes=2, majority=0.5, linear=0.8),
+    Context(classes=2, majority=0.5, linear=0.8, validation_rows=100),
     Context(patience=3, keeps_last=True, regularised=True),
 )
 NEEDS = {
@@ -662,6 +666,27 @@ def test_roughness_is_the_noise_of_a_line_and_between_that_of_seeds():
     runs = np.arange(50) ** 2 + np.array([[0.0], [7.0], [-3.0]]) + 0.2 * rng.standard_normal((3, 50))
     assert between(runs) == pytest.approx(0.2, rel=0.2)
     assert np.isnan(between(runs[:1]))
+
+
+@pytest.mark.parametrize("rows", [7, 91, 400, 1000, 2500])
+@pytest.mark.parametrize("digits", [4, 16])
+def test_rows_are_read_off_their_accuracies(rows, digits):
+    right = np.random.default_rng(rows).integers(1, rows, 20) / rows
+    told = rows_behind(np.round(right.astype(np.float32).astype(float), digits))
+    # Four digits may not tell a thousand rows apart, and nothing is said then; a wrong number never is.
+    assert told in ([rows] if digits == 16 or rows < 1000 else [rows, None])
+    assert rows_behind(np.random.default_rng(0).random(20)) is None
+    assert rows_behind(np.full(20, 0.5)) is None
+    assert rows_behind(np.array([np.nan, 0.0, 1.0, 0.25])) is None
+
+
+def test_few_validation_rows_tell_no_small_rise():
+    t = np.arange(16)
+    val = 0.4 + 0.3 * np.exp(-t / 1.5) + 0.003 * np.maximum(t - 5, 0)
+    h = {"loss": 0.7 * 0.8**t, "accuracy": 1 - 0.4 * 0.8**t, "val_loss": val}
+    for rows in (100, 10_000):
+        told = {f.code: f.severity for f in curves(h, context=Context(validation_rows=rows))}
+        assert (told.get("overfitting") == "warning") == (rows > 1000)
 
 
 def test_chance_loss_is_the_entropy_of_a_calibrated_guess():

@@ -40,7 +40,8 @@ ENTRIES = (
         "epoch and at the end. Or a validation loss that never got better while the training loss fell.",
         "Stop at the best epoch (early stopping with the best weights kept), dropout, L2 or L1, a smaller network, "
         "more data.",
-        "The rise is within the noise, or rests on one epoch; the training loss does not fall any more; early stopping "
+        "The rise is within the noise, smaller than so few validation rows can tell, or rests on one epoch; the "
+        "training loss does not fall any more; early stopping "
         "has kept the best weights (then it is `info`). A gap between the two curves alone is no finding.",
     ),
     Entry(

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from goodfit.diagnose.chance import chance_loss
+from goodfit.diagnose.grain import rows_behind
 from goodfit.diagnose.noise import Array, between, roughness, smoothed, window
 from goodfit.diagnose.thresholds import FITS
 from goodfit.history import History
@@ -220,6 +221,12 @@ class View:
     def val_metric(self) -> Curve | None:
         """The main metric on validation rows."""
         return self.curve(f"val_{self.metric}") if self.metric else None
+
+    @cached_property
+    def held_rows(self) -> int | None:
+        """How many validation rows there are, as the first run's accuracy gives away; None where it does not."""
+        curve = self.val_metric
+        return rows_behind(curve.logged[0]) if curve is not None and "acc" in curve.key else None
 
     @cached_property
     def same_answer(self) -> bool:

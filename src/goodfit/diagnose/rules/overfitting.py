@@ -15,6 +15,7 @@ from goodfit.diagnose.thresholds import (
     NEVER,
     RISE_RELATIVE,
     RISE_SHARE,
+    ROWS_NOISE,
     SHORT,
     START,
     STILL_FALLING,
@@ -23,17 +24,19 @@ from goodfit.diagnose.thresholds import (
 from goodfit.diagnose.view import View
 
 
-def rise(view: View) -> dict[str, float]:
+def rise(view: View, context: Context | None = None) -> dict[str, float]:
     """How far the validation loss ends above its lowest point.
 
     Returns:
         `rise` in the loss's own unit, `share` of what it had come down by, `relative` to the lowest loss, `sure` in
-        standard errors, `after` the number of epochs since the lowest, `in_a_row` the longest stretch of rises
-        since (of a run of up to `SHORT` epochs, 0 of a longer one).
+        standard errors, `after` the number of epochs since the lowest, `in_a_row` the longest stretch of rises since
+        (of a run of up to `SHORT` epochs, 0 of a longer one), `least` the relative rise that so few validation rows
+        can tell (0 where their number is unknown, or the noise between seeds tells it).
     """
     val = view.val
     assert val is not None
     end = len(val.mean) - 1
+    rows = (context.validation_rows if context else None) or view.held_rows
     size, error = val.change(val.best, end) if val.best < end else (0.0, 0.0)
     gained = view.start - val.at_best
     return {
@@ -42,6 +45,7 @@ def rise(view: View) -> dict[str, float]:
         "relative": size / abs(val.at_best) if val.at_best else math.inf,
         "sure": max(size / error if error > 0 else math.inf, val.climb(val.best, end)),
         "after": end - val.best,
+        "least": ROWS_NOISE / math.sqrt(rows) if rows and len(val.runs) < 3 else 0.0,
         "in_a_row": _in_a_row(val.mean[val.best :]) if len(val.mean) <= SHORT else 0,
     }
 
@@ -67,7 +71,7 @@ def strength(shares: dict[str, float], share: float = RISE_SHARE, relative: floa
     turned = min(shares["in_a_row"] / 3, shares["relative"] / CLEAR)
     sure = max(shares["sure"] / SURE, turned)
     # Two epochs after the best are the least that can show a rise; one alone is a wobble.
-    return min(shares["share"] / share, shares["relative"] / relative, sure, shares["after"] / 2)
+    return min(shares["share"] / share, shares["relative"] / max(relative, shares["least"]), sure, shares["after"] / 2)
 
 
 def still_learning(view: View) -> bool:
@@ -110,7 +114,7 @@ class Overfitting(Rule):
         train, val = view.train, view.val
         assert train is not None
         assert val is not None
-        shares = rise(view)
+        shares = rise(view, context)
         best, sure, heart = val.best, strength(shares) if shares["rise"] > 0 else 0.0, by_heart(view)
         if not heart and (sure < 0.5 or not still_learning(view)):
             return None

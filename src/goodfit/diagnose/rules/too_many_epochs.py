@@ -20,7 +20,7 @@ class TooManyEpochs(Rule):
         val = view.val
         assert val is not None
         best, epochs = val.best, len(val.mean)
-        shares = rise(view)
+        shares = rise(view, context)
         after = epochs - 1 - best
         sure = strength(shares) if shares["rise"] > 0 else 0.0
         rising = sure >= 1

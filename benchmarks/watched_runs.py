@@ -139,7 +139,7 @@ def section(table: Table, halves: dict[str, list[Watched]]) -> str:
     lines = []
     for half, items in halves.items():
         seeded, healthy = [i for i in items if i.fault in FAULTS], [i for i in items if not i.named]
-        lines += [f"### goodfit's own runs, {NAMES[half]} half", ""]
+        lines += [f"#### goodfit's own runs, {NAMES[half]} half", ""]
         counts = f"{len(seeded)} with a seeded fault, {len(healthy)} healthy, the others too long or too short"
         lines += [f"{len(items)} runs: {counts}.", ""]
         lines += [
@@ -166,7 +166,7 @@ def section(table: Table, halves: dict[str, list[Watched]]) -> str:
             counts = [look.falsely(code, items) for look in (LOOKS[0], LOOKS[2])]
             lines.append(f"| `{code}` | {counts[0]} of {len(items)} | {counts[1]} of {len(items)} |")
         lines.append("")
-    lines += ["### Other curves", "", "| set | what | |", "|---|---|---|"]
+    lines += ["#### Other curves", "", "| set | what | |", "|---|---|---|"]
     for f in table.figures:
         if not f["set"].startswith("own"):
             lines.append(

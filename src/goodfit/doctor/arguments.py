@@ -69,6 +69,11 @@ class Arguments:
             given.get("epochs"),
         )
 
+    def within(self, numbers: int, most: int) -> int:
+        """How many rows, `most` at the most, hold about so many numbers."""
+        each = sum(int(np.prod(a.shape[1:])) for a in _leaves(self.x))
+        return min(most, max(1, numbers // max(1, each)))
+
     def sample(self, rows: int) -> tuple[Any, Array | None]:
         """Up to so many rows and labels, evenly spread; `(None, None)` without rows."""
         first = next(iter(_leaves(self.x)), None)

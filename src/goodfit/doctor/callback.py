@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TextIO
@@ -17,7 +18,7 @@ from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.codes import meant, named
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import Internals, internals
-from goodfit.diagnose.preflight.network import array
+from goodfit.diagnose.preflight.network import Network, array
 from goodfit.doctor.arguments import Arguments
 from goodfit.doctor.examine import context, examine, keeps_last
 from goodfit.doctor.log import Log
@@ -27,8 +28,9 @@ from goodfit.history import History
 LIVE = {"diverged", "learning_rate_too_high", "overfitting"}
 """Codes of curves that are told while training goes on; the others wait for its end, which they judge."""
 
-_BUSY = 100
-"""Epochs after which curves are looked at less and less often, so that looking never adds up."""
+FREE, SHARE = 1.0, 0.03
+"""Seconds in all, or the share of the training's time, that looking after epochs may take: epochs beyond are passed
+over, and what happened in them is seen at the next look or at the end."""
 
 
 def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -111,6 +113,10 @@ class Doctor(keras.callbacks.Callback):
         self._probe: Probe | None = None
         self._writer: Log | None = None
         self._later: list[str] = []
+        self._unbuilt = False
+        self._looked = 0
+        self._looking = 0.0
+        self._started = time.perf_counter()
 
     @property
     def history(self) -> History:
@@ -143,14 +149,16 @@ class Doctor(keras.callbacks.Callback):
         self._given, self._context = given, context(self.model, given)
         if self.log is not None:
             self._writer = Log(self.log)
+        self._unbuilt = not Network.built(self.model)
         output = None
-        if self.internals:
+        if self.internals and not self._unbuilt:
             self._probe = Probe(self.model, *given.sample(ROWS))
             output = self._probe.output()
             self._points.append({"epoch": 0, **self._probe.measure()})
         self._before = examine(self.model, given, output)
         self._tell(self._before)
         self._assess(live=True)
+        self._started = time.perf_counter()
 
     @_guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -164,12 +172,17 @@ class Doctor(keras.callbacks.Callback):
         if "learning_rate" not in row and (rate := self._rate()) is not None:
             row["learning_rate"] = rate
         self._logs.append(row)
-        measures = self._probe.measure() if self._probe is not None else {}
+        if self._unbuilt:
+            self._look_at_last()
+        began = time.perf_counter()
+        pause = self._looking > max(FREE, SHARE * (began - self._started))
+        measures = {} if pause else self._measures()
         self._points.append({"epoch": epoch + 1, "loss": row.get("loss", np.nan), **measures})
         if self._writer is not None:
             self._writer.write(epoch + 1, {**row, **measures})
-        if len(self._logs) % (len(self._logs) // _BUSY + 1) == 0:
+        if not pause or not np.isfinite(row.get("loss", 0.0)):
             self._assess(live=True)
+        self._looking += time.perf_counter() - began
 
     @_guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -177,11 +190,28 @@ class Doctor(keras.callbacks.Callback):
         asked = self._given.epochs
         if asked is not None and len(self._logs) < asked and keeps_last(self._given):
             self._context = replace(self._context, keeps_last=True)
+        if self._logs and self._looked < len(self._logs):
+            self._points[-1] |= self._measures()
         self._assess(live=False)
         self._flush()
         if self._logs:
             self._sum_up()
         self._probe = None
+
+    def _measures(self) -> dict[str, float]:
+        """What shows inside the network now."""
+        epochs, self._looked = len(self._logs) - self._looked, len(self._logs)
+        found = {} if self._probe is None else self._probe.measure(max(1, epochs))
+        return found if epochs else {k: v for k, v in found.items() if not k.startswith("weight_change")}
+
+    def _look_at_last(self) -> None:
+        """Check a model that only its first step has built, and look inside from now on."""
+        self._unbuilt, self._looked = False, len(self._logs)
+        self._context = context(self.model, self._given)
+        if self.internals:
+            self._probe = Probe(self.model, *self._given.sample(ROWS))
+        self._before = examine(self.model, self._given)
+        self._tell(self._before, "now that the model is built: ")
 
     def _assess(self, *, live: bool) -> None:
         """Judge curves and internals; what is new above `info` is told, and may end the training."""

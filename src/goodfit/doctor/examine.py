@@ -19,7 +19,10 @@ from goodfit.doctor.yardstick import linear
 Array = np.ndarray
 
 SAMPLE = 2048
-"""Rows whose scale is looked at."""
+"""Rows whose scale is looked at, where they are narrow."""
+
+NUMBERS = 2**21
+"""Numbers that are looked at for it."""
 
 _OF_EQUALS = {"duplicate_rows", "conflicting_labels"}
 _OF_CLASSES = ("crossentropy", "hinge")
@@ -37,7 +40,7 @@ def examine(model: Any, given: Arguments, output: Array | None = None) -> list[F
         Findings, the gravest first.
     """
     labels = whole(given.y)
-    rows, few = given.sample(SAMPLE)
+    rows, few = given.sample(given.within(NUMBERS, SAMPLE))
     single = rows if isinstance(rows, np.ndarray) else None
     found = preflight.model(model, single, few if labels is None else _all_labels(given, labels))
     if output is not None and not any(f.severity == "error" for f in found):

@@ -7,7 +7,7 @@ gradients are taken beside the training, never through the optimizer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -40,21 +40,24 @@ class Probe:
         self._small = model.count_params() <= LARGEST
         self._kernels = layers.kernels(model) if self._small else {}
         self._before = {name: array(v).copy() for name, v in self._kernels.items()}
-        self._hidden: list[Part] = []
-        self._look: Any = None
-        if x is not None:
-            self._hidden, self._look = self._hidden_outputs()
+        self._look = self._looker() if x is not None else None
         self._norms = self._gradient() if x is not None and y is not None and self._small else None
         self.failed: list[str] = []
+        self._epochs = 1
 
     def output(self) -> Array | None:
         """What the model gives for the rows, in inference mode; None for several outputs."""
         out = self.model(self.x, training=False) if self.x is not None else None
         return None if out is None or isinstance(out, dict | list | tuple) else array(out)
 
-    def measure(self) -> dict[str, float]:
-        """All measures of now, by `<measure>/<layer>`; one that fails is left out from then on."""
+    def measure(self, epochs: int = 1) -> dict[str, float]:
+        """All measures of now, by `<measure>/<layer>`; one that fails is left out from then on.
+
+        Args:
+            epochs: Epochs since the last time; what weights moved is told for one of them.
+        """
         out: dict[str, float] = {}
+        self._epochs = epochs
         for name, look in (("gradients", self._gradients), ("weights", self._changes), ("units", self._units)):
             if name not in self.failed:
                 try:
@@ -65,16 +68,15 @@ class Probe:
 
     def _changes(self) -> dict[str, float]:
         now = {name: array(v).copy() for name, v in self._kernels.items()}
-        out = {f"weight_change/{name}": change(self._before[name], now[name]) for name in now}
+        out = {f"weight_change/{name}": change(self._before[name], now[name]) / self._epochs for name in now}
         self._before = now
         return out
 
     def _units(self) -> dict[str, float]:
         if self._look is None:
             return {}
-        given = self._look(self.x, training=False)
         out = {}
-        for part, value in zip(self._hidden, given if isinstance(given, list | tuple) else [given], strict=True):
+        for part, value in self._look():
             if part.activation in layers.RELU:
                 out[f"dead_units/{part.name}"] = dead_units(array(value), layers.units_axis(part))
             else:
@@ -91,17 +93,43 @@ class Probe:
             for name, n in zip(self._kernels, norms, strict=True)
         }
 
-    def _hidden_outputs(self) -> tuple[list[Part], Any]:
-        """Hidden layers worth looking at, and a model that gives their outputs and shares all weights."""
+    def _looker(self) -> Callable[[], Iterable[tuple[Part, Any]]] | None:
+        """A function that gives hidden layers worth looking at with their outputs; None where there are none."""
         seen = layers.hidden(self.model)
+        if not seen:
+            return None
         try:
             inputs = self.model.inputs
             one = not isinstance(self.x, dict | list | tuple)
             # A name of its own: an automatic one would change the names of models that people build later.
             look = keras.Model(inputs[0] if one else inputs, [p.layer.output for p in seen], name="goodfit_probe")
-        except (AttributeError, ValueError, TypeError):  # a subclassed model has no graph
-            return [], None
-        return (seen, look) if seen else ([], None)
+        except (AttributeError, ValueError, TypeError):  # a model of one's own has no graph
+            return lambda: self._called(seen)
+
+        def outputs() -> Iterable[tuple[Part, Any]]:
+            given = look(self.x, training=False)
+            return zip(seen, given if isinstance(given, list | tuple) else [given], strict=True)
+
+        return outputs
+
+    def _called(self, seen: list[Part]) -> Iterable[tuple[Part, Any]]:
+        """Outputs of layers as a call of the model makes them; those of a ReLU only, for the rest may be the output."""
+        wanted = {id(p.layer): p for p in seen if p.activation in layers.RELU}
+        found: dict[int, Any] = {}
+        call = keras.layers.Layer.__call__
+
+        def watched(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            out = call(layer, *args, **kwargs)
+            if id(layer) in wanted:
+                found[id(layer)] = out
+            return out
+
+        keras.layers.Layer.__call__ = watched
+        try:
+            output = self.model(self.x, training=False)
+        finally:
+            keras.layers.Layer.__call__ = call
+        return [(wanted[i], value) for i, value in found.items() if value is not output]
 
     def _gradient(self) -> Callable[[], list[Any]] | None:
         """A function that gives the norm of the mean loss's gradient by each kernel; None for a loss of one's own."""

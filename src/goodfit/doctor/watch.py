@@ -7,7 +7,6 @@ behind both.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -37,17 +36,22 @@ class Watch(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Keras's own spec, with the patch after its execution; nothing for any other module."""
-        if name != "keras":
+        """Keras's own spec, with the patch after its execution; nothing for any other module.
+
+        TensorFlow asks for the spec without loading Keras, so it is answered until Keras is loaded.
+        """
+        if name != "keras" or self not in sys.meta_path:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        others = [f for f in sys.meta_path if f is not self and hasattr(f, "find_spec")]
+        spec = next((s for f in others if (s := f.find_spec(name, path, target)) is not None), None)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def executed(module: ModuleType) -> None:
                 execute(module)
-                self.patch(module.Model)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                    self.patch(module.Model)
 
             spec.loader.exec_module = executed  # type: ignore[method-assign]
         return spec

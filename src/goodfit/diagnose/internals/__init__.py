@@ -23,9 +23,12 @@ def internals(record: Internals) -> list[Finding]:
         One finding or none; a finding is `info` where the network learns all the same.
     """
     dead, steps = dying_relu.check(record), update_size.check(record)
-    thrown = bool(dead and dead[0].epoch and steps and steps[0].code == "learning_rate_too_high")
-    first = [*steps, *dead] if thrown else dead  # units that lived before training died of its steps
-    found = [*first, *exploding_gradient.check(record), *vanishing_gradient.check(record), *steps]
+    gone = vanishing_gradient.check(record)
+    large = bool(steps and steps[0].code == "learning_rate_too_high")
+    # Units that lived before training died of its steps, and so did a gradient that is exactly 0.
+    thrown = large and bool((dead and dead[0].epoch) or (gone and gone[0].evidence.get("first") == 0))
+    first = [*steps, *dead] if thrown else dead
+    found = [*first, *exploding_gradient.check(record), *gone, *steps]
     return sorted(found, key=lambda f: f.severity == "info")[:1]
 
 

@@ -44,6 +44,21 @@ def check(record: Internals) -> list[Finding]:
                     remedies=("batch_normalization", "smaller"),
                 )
             ]
+    if names and not record.learned and all(last(v) == 0 for v in record.gradient_norm.values()):
+        return [
+            Finding(
+                code="vanishing_gradient",
+                severity="warning",
+                epoch=max(1, int(record.epochs[np.flatnonzero(record.gradient_norm[names[0]] == 0)[0]])),
+                confidence=0.8,
+                message=(
+                    "No gradient reaches any kernel: every one is exactly 0, so nothing can be learned. Units that are "
+                    "zero on every row do that: use he_normal, leaky ReLU, a lower learning rate, scaled inputs."
+                ),
+                evidence={"first": 0.0, "last": 0.0, "layers": [names[0], names[-1]]},
+                remedies=("lower_learning_rate", "batch_normalization"),
+            )
+        ]
     flat = {n: last(v) for n, v in record.saturated_units.items() if last(v) >= FLAT}
     if not flat:
         return []

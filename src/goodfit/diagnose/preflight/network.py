@@ -202,6 +202,15 @@ class Network:
             model=model,
         )
 
+    @staticmethod
+    def built(model: Any) -> bool:
+        """Whether a Keras model and all layers in it have their weights."""
+        try:
+            model.count_params()
+        except ValueError:  # some layer is not built
+            return False
+        return bool(getattr(model, "built", True))
+
     @cached_property
     def output(self) -> tuple[Part, ...]:
         """The last parts, from the end: activations (and what changes the shape only) and the layer before them."""

@@ -73,16 +73,16 @@ def row_groups(rows: Array, seed: int = 0) -> Array:
         seed: Fixes the hash.
     """
     flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
-    if flat.dtype.kind == "f":
-        flat = flat + 0.0  # -0.0 and 0.0 are one number
-    data = flat.view(np.uint8).reshape(len(flat), -1)
-    spare = -data.shape[1] % 8
-    weights = np.random.default_rng(seed).integers(1, 2**63, (data.shape[1] + spare) // 8, dtype=np.uint64) * 2 + 1
+    width = flat.shape[1] * flat.itemsize
+    spare = -width % 8
+    weights = np.random.default_rng(seed).integers(1, 2**63, (width + spare) // 8, dtype=np.uint64) * 2 + 1
     keys = np.empty(len(flat), np.uint64)
-    step = max(1, 2**24 // max(1, data.shape[1]))
+    step = max(1, 2**18 // max(1, width))  # what is made of a part stays in the processor's cache
     for start in range(0, len(flat), step):
-        part = np.pad(data[start : start + step], ((0, 0), (0, spare)))
-        words = np.ascontiguousarray(part).view(np.uint64)
+        part = flat[start : start + step]
+        part = part + 0.0 if part.dtype.kind == "f" else part  # -0.0 and 0.0 are one number
+        data = part.view(np.uint8).reshape(len(part), -1)
+        words = np.ascontiguousarray(np.pad(data, ((0, 0), (0, spare))) if spare else data).view(np.uint64)
         mixed = (words ^ (words >> np.uint64(32))) * weights
         keys[start : start + step] = (mixed ^ (mixed >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
     return np.unique(keys, return_inverse=True)[1].astype(np.int64)

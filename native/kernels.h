@@ -42,6 +42,9 @@ struct Kernels {
   // (kCoefficients, width); `general` says whether penalties, decay or frozen columns occur in this tile.
   void (*update[kRules])(const ColumnBatch&, int64_t first, int64_t last, const float* grad, Tile weights, Tile slot0,
                          Tile slot1, const float* coefficients, bool general);
+  // One optimizer step of `rows` rows of `width` numbers without gaps; coefficients and `general` as above.
+  void (*apply[kRules])(int64_t rows, const float* gradient, float* weights, float* slot0, float* slot1,
+                        const float* coefficients, bool general);
 };
 
 constexpr int kWidths[] = {32, 16, 8, 4, 1};

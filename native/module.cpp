@@ -12,20 +12,30 @@
 #include "kernels.h"
 #include "layers.h"
 #include "ngrams.h"
+#include "optimizer.h"
 #include "sparse.h"
 
 namespace {
 
 PyObject* targets(PyObject*, PyObject*) {
-  const auto capsule = [](XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
-    return PyCapsule_New(reinterpret_cast<void*>(handler), nullptr, nullptr);
+  const std::pair<const char*, XLA_FFI_Error* (*)(XLA_FFI_CallFrame*)> all[] = {
+      {"goodfit_product", goodfit::sparse_product},
+      {"goodfit_gradient", goodfit::sparse_gradient},
+      {"goodfit_update", goodfit::sparse_update},
+      {"goodfit_convolution", goodfit::convolution},
+      {"goodfit_convolution_input", goodfit::convolution_input},
+      {"goodfit_convolution_kernel", goodfit::convolution_kernel},
+      {"goodfit_max_pool", goodfit::max_pool},
+      {"goodfit_max_pool_gradient", goodfit::max_pool_gradient},
+      {"goodfit_optimizer_step", goodfit::optimizer_step},
   };
-  return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N}", "goodfit_product", capsule(goodfit::sparse_product),
-                       "goodfit_gradient", capsule(goodfit::sparse_gradient), "goodfit_update",
-                       capsule(goodfit::sparse_update), "goodfit_convolution", capsule(goodfit::convolution),
-                       "goodfit_convolution_input", capsule(goodfit::convolution_input), "goodfit_convolution_kernel",
-                       capsule(goodfit::convolution_kernel), "goodfit_max_pool", capsule(goodfit::max_pool),
-                       "goodfit_max_pool_gradient", capsule(goodfit::max_pool_gradient));
+  PyObject* out = PyDict_New();
+  for (const auto& [name, handler] : all) {
+    PyObject* capsule = out ? PyCapsule_New(reinterpret_cast<void*>(handler), nullptr, nullptr) : nullptr;
+    if (!capsule || PyDict_SetItemString(out, name, capsule) < 0) Py_CLEAR(out);
+    Py_XDECREF(capsule);
+  }
+  return out;
 }
 
 PyObject* instructions(PyObject*, PyObject*) { return PyUnicode_FromString(goodfit::kernels()->name); }

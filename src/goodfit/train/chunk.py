@@ -13,6 +13,7 @@ import numpy as np
 from goodfit.models import initial, lane_form
 from goodfit.train import plan
 from goodfit.train.internals import Probe
+from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import CURVES, TRAIN, VALIDATION, Lane, Trained
 from goodfit.train.program import Program
 from goodfit.train.single import Single
@@ -104,7 +105,7 @@ class Chunk:
             sample_weight,
         )
         self.state = program.start([initial.weights(lane.network, lane.seed) for lane in full], self.constants)
-        self.blocks = padded(stream.used, plan.evaluation_rows(lanes[0].network, size))
+        self.blocks = padded(stream.used, plan.evaluation_rows(lanes[0].network, size, isinstance(x, SparseRows)))
         self.limits = np.asarray([lane.network.epochs for lane in lanes])
         self.patience = np.asarray([lane.network.patience or 0 for lane in lanes])
         self.stops = (self.patience > 0) & np.asarray([(lane.member == VALIDATION).any() for lane in lanes])

@@ -25,8 +25,6 @@ from goodfit.train.rules import HYPER, SLOTS
 
 __all__ = ["HYPER", "SLOTS", "SparseRows", "dense", "gradient", "native", "pack", "product", "unpack", "update"]
 
-_NATIVE_RULES = {"sgd": 1, "momentum": 2, "rmsprop": 3, "adam": 4, "adamw": 4, "nadam": 5}
-
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -166,7 +164,7 @@ def update(
         new = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (weights, *slots)]
         step_of = jax.ffi.ffi_call("goodfit_update", new, input_output_aliases={6 + i: i for i in range(len(new))})
         table = jnp.stack([c[k] for k in rules.COEFFICIENTS])
-        weights, *slots_out = step_of(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(_NATIVE_RULES[rule]))
+        weights, *slots_out = step_of(*x.arrays, rows, grad, table, weights, *slots, rule=np.int64(rules.NATIVE[rule]))
         return weights, tuple(slots_out)
     tiles, _, width = weights.shape
     c = {k: v.reshape(tiles, 1, width) for k, v in c.items()}

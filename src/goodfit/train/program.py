@@ -15,7 +15,7 @@ from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.models.network import Network
 from goodfit.models.walk import is_graph
-from goodfit.train import kernels
+from goodfit.train import fused, kernels
 from goodfit.train.internals import Inside
 from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import TRAIN, VALIDATION
@@ -34,7 +34,7 @@ class Program:
 
     Args:
         form: The lane form that all lanes share.
-        rule: The fused optimizer rule of the taken-out kernel (one of `kernels.SLOTS`); unused without one.
+        rule: What the optimizer does, as a fused rule (one of `kernels.SLOTS`), or None where only Keras can do it.
     """
 
     def __init__(self, form: LaneForm, *, rule: str | None):
@@ -48,6 +48,7 @@ class Program:
         self.optimizer.build(form.model.trainable_variables)
         place = {id(v): i for i, v in enumerate(self.optimizer.variables)}
         self.rate_at = place.get(id(self.optimizer._learning_rate))
+        self.fused = fused.of(self.optimizer, form.model.trainable_variables, rule)
         averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else []
         self.averages = [place[id(v)] for v in averages]
         copied = self.optimizer._momentums if type(self.optimizer).__name__ == "ScheduleFreeAdamW" else []
@@ -218,10 +219,13 @@ class Program:
             out["first"], out["slots"] = kernels.update(
                 x, rows, grad_product, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
             )
-        trainable, optimizer = jax.vmap(self._apply)(state["trainable"], state["optimizer"], grads, _hyper(lanes))
         keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(moving, new), new, old))
-        out["trainable"] = keep(trainable, state["trainable"])
-        out["optimizer"] = keep(optimizer, state["optimizer"])
+        was = state["trainable"], state["optimizer"]
+        if self.fused:
+            hyper = {**_hyper(lanes), "learning_rate": self._rates(lanes, was[1][self.fused.iterations])}
+            out["trainable"], out["optimizer"] = self.fused.step(*was, grads, hyper, moving)
+        else:
+            out["trainable"], out["optimizer"] = keep(jax.vmap(self._apply)(*was, grads, _hyper(lanes)), was)
         out["non_trainable"] = keep(non_trainable, state["non_trainable"])
         out["step"] = state["step"] + 1
         return out, sums
@@ -267,6 +271,10 @@ class Program:
             return self.optimizer.stateless_apply(optimizer, grads, trainable)
         finally:
             self.optimizer.weight_decay = 0.0
+
+    def _rates(self, lanes: State, steps: jax.Array) -> jax.Array:
+        """Each lane's learning rate after so many steps of its own."""
+        return lanes["learning_rate"] if self.rate_at is not None else jax.vmap(self._scheduled)(steps)
 
     def _scheduled(self, step: jax.Array) -> jax.Array:
         return jnp.asarray(self.optimizer._learning_rate(step), jnp.float32)

@@ -9,6 +9,9 @@ from jax import Array
 SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2, "nadam": 2}
 """Optimizer rules and how many slots of the weights' shape each keeps, in Keras's order (momentum, velocity)."""
 
+NATIVE = {"sgd": 1, "momentum": 2, "rmsprop": 3, "adam": 4, "adamw": 4, "nadam": 5}
+"""What native/kernels.h calls them."""
+
 HYPER = ("learning_rate", "l1", "l2", "weight_decay", "active")
 """What may differ between columns: see `kernels.update`."""
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from goodfit.data import BUILT_IN, columns, labels
 from goodfit.data.dataset import row_groups
+from goodfit.data.disk import OnDisk
 from goodfit.data.files import open_path
 from goodfit.data.sources import memory
 from goodfit.data.sources.raw import Raw, joined
@@ -238,9 +239,10 @@ def _opened(source: Any, encoding: str | None) -> Raw:
 
 def _parted(raw: Raw, target: str | None) -> tuple[pl.DataFrame | np.ndarray, pl.Series]:
     """Feature rows, and class names (null where missing)."""
-    if raw.labels is not None:
-        return raw.rows, labels.names(raw.labels)
     frame = raw.rows
+    assert not isinstance(frame, OnDisk)  # only studies read from disk
+    if raw.labels is not None:
+        return frame, labels.names(raw.labels)
     assert isinstance(frame, pl.DataFrame)
     if target is None:
         raise UsageError(

@@ -97,9 +97,9 @@ def fit(
         encoder={**(encoder or {}), **({"size": tuple(image_size)} if image_size else {})},
         memory=memory,
     )
-    counts: dict[str, Any] = {"weight": weight, "class_weight": class_weight, "image_size": image_size}
+    how: dict[str, Any] = {"weight": weight, "class_weight": class_weight, "image_size": image_size}
     with at_most(memory):
-        dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, **counts)
+        dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, stream=True, **how)
         study = Study(dataset, out, options, command=command, view=view, stop=stop)
         try:
             result = study.run()

@@ -80,6 +80,16 @@ def free_texts(frame: pl.DataFrame) -> list[str]:
     return [c.name for c in columns if _free(c, 1 if frame.width == 1 else WORDS)]
 
 
+def choice(texts: list[str], all_columns: list[str]) -> list[str]:
+    """What is said where only these columns of several are read."""
+    rest = [c for c in all_columns if c not in texts]
+    if not rest and len(texts) == 1:
+        return []
+    left = f" Left out: {', '.join(rest[:8])}{', ...' if rest[8:] else ''}." if rest else ""
+    use = f"the text of {' and '.join(texts)}" if texts[1:] else f"the text column {texts[0]}"
+    return [f"Only {use} is read (--text names another; --text '' takes all columns as a table).{left}"]
+
+
 def _free(column: pl.Series, words: int) -> bool:
     filled = column.drop_nulls()
     filled = filled.filter(filled.str.len_bytes() > 0)

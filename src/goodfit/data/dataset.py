@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from goodfit.data.columns import texts
+from goodfit.data.disk import OnDisk
 
-Rows = pl.DataFrame | np.ndarray
-"""Raw rows: a frame of feature columns, or an array whose first axis is rows."""
+Rows = pl.DataFrame | np.ndarray | OnDisk
+"""Raw rows: a frame of feature columns, an array whose first axis is rows, or a frame of texts that stays on disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +68,8 @@ class Dataset:
         """One raw row as a line of text for people, cut after `longest` characters."""
         if isinstance(self.rows, np.ndarray):
             shown = f"row {row}" if self.kind == "image" else ", ".join(f"{v:g}" for v in self.rows[row].ravel())
-        elif self.kind == "text":
-            shown = joined_texts(self.rows[[row]])[0]
+        elif self.kind == "text" or isinstance(self.rows, OnDisk):
+            shown = joined_texts(self.rows[row : row + 1])[0]
         else:
             cells = self.rows.row(row, named=True).items()
             shown = ", ".join(f"{k}: {'missing' if v is None else v}" for k, v in cells)
@@ -83,7 +84,9 @@ def joined_texts(frame: pl.DataFrame) -> list[str]:
 
 def row_groups(rows: Rows) -> np.ndarray:
     """Numbers that are equal exactly for identical rows, counted by first appearance; int64, shape `(rows,)`."""
-    if isinstance(rows, pl.DataFrame):
+    if isinstance(rows, OnDisk):
+        keys = np.concatenate([block.hash_rows(seed=0).to_numpy() for block in rows.blocks()])
+    elif isinstance(rows, pl.DataFrame):
         keys = rows.hash_rows(seed=0).to_numpy()
     else:
         flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
@@ -105,14 +108,18 @@ def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...], weight
         digest.update(f"{rows.shape}{rows.dtype.str}".encode())
         digest.update(np.ascontiguousarray(rows).data)
         return digest.hexdigest()
-    for column in rows.iter_columns():
-        digest.update(f"\0{column.name}\0".encode())
-        digest.update(column.is_null().to_numpy().tobytes())
-        if column.dtype.is_numeric():
-            digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
-        else:
-            text = column.cast(pl.String).fill_null("")
-            digest.update(text.str.len_bytes().to_numpy().astype("<u8").tobytes())
+    for name in rows.columns:
+        digest.update(f"\0{name}\0".encode())
+        if isinstance(rows, pl.DataFrame) and rows[name].dtype.is_numeric():
+            digest.update(rows[name].is_null().to_numpy().tobytes())
+            digest.update(rows[name].cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
+            continue
+        frames = rows.select([name]).blocks if isinstance(rows, OnDisk) else lambda: [rows]
+        parts = [(f[name].is_null(), f[name].cast(pl.String).fill_null("").str.len_bytes()) for f in frames()]
+        digest.update(pl.concat([nulls for nulls, _ in parts]).to_numpy().tobytes())
+        digest.update(pl.concat([lengths for _, lengths in parts]).to_numpy().astype("<u8").tobytes())
+        for frame in frames():
+            text = frame[name].cast(pl.String).fill_null("")
             for start in range(0, len(text), 4096):
                 digest.update("".join(text[start : start + 4096].to_list()).encode())
     return digest.hexdigest()

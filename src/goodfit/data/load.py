@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from goodfit.data import columns, labels, weights
+from goodfit.data import columns, labels, large, weights
 from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, row_groups
+from goodfit.data.disk import OnDisk
 from goodfit.data.files import flat_folder, open_path
 from goodfit.data.sources import digits, docstrings, keras_sets, memory
 from goodfit.data.sources.raw import Raw, joined
@@ -42,6 +43,7 @@ def load(
     image_size: tuple[int, int] | None = None,
     weight: str | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
+    stream: bool = False,
 ) -> Dataset:
     """Read labelled rows and set the test rows apart.
 
@@ -58,6 +60,7 @@ def load(
         image_size: Height and width to which images in folders are brought; the size of most of them where None.
         weight: The column that says how much each row counts in training.
         class_weight: How much the rows of each class count, by its name or index; `"balanced"`: all classes alike.
+        stream: Whether texts of a file too large for memory may stay on disk (`OnDisk`).
 
     Raises:
         DataError: The rows, columns or labels cannot be used.
@@ -66,7 +69,12 @@ def load(
     """
     if not 0 < test_fraction < 1:
         raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
-    raw = _open(source, encoding, image_size)
+    raw = _open(source, encoding, image_size, stream)
+    if isinstance(raw.rows, OnDisk):
+        other = None if test is None else _open(test, encoding, image_size)
+        raw = large.settled(raw, other, target, text, weight)
+        if isinstance(raw.rows, OnDisk):
+            test = weight = None
     if weight is not None:
         raw = weights.taken(raw, weight)
     given = raw.target if target is None else target
@@ -155,7 +163,7 @@ def read_rows(source: Any, encoding: str | None = None, image_size: tuple[int, i
     return open_path(path, encoding, image_size).rows if rows is None else rows
 
 
-def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None) -> Raw:
+def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None, stream: bool = False) -> Raw:
     if not isinstance(source, (str, os.PathLike)):
         return memory.read(source)
     if str(source) in BUILT_IN:
@@ -166,7 +174,8 @@ def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None)
             f"there is no file, folder or built-in set {str(source)!r}",
             fix=near(str(source), [*BUILT_IN, *sorted(p.name for p in Path().iterdir())]),
         )
-    return open_path(path, encoding, image_size)
+    found = large.read(path, encoding) if stream else None
+    return found or open_path(path, encoding, image_size)
 
 
 def _training_part(raw: Raw) -> Raw:
@@ -208,6 +217,8 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
         if not len(rows) or rows[0].size == 0:
             raise DataError("the rows are empty", received=f"shape {rows.shape}")
         return rows, "image" if rows.ndim > 2 else "array", None
+    if isinstance(rows, OnDisk):
+        return _texts(rows, notes)
     if text:
         if text not in rows.columns:
             raise DataError(f"there is no text column {text!r}", fix=near(text, rows.columns))
@@ -219,20 +230,23 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
         texts = columns.free_texts(rows) if text is None else []
     if not texts:
         return rows, "table", None
-    rest = [c for c in rows.columns if c not in texts]
-    frame = pl.DataFrame([columns.texts(rows[c]) for c in texts])
-    empty = int(frame.select(pl.all_horizontal(columns.blank(pl.all()))).to_series().sum())
+    if text is None:
+        notes += columns.choice(texts, rows.columns)
+    return _texts(pl.DataFrame([columns.texts(rows[c]) for c in texts]), notes)
+
+
+def _texts(frame: pl.DataFrame | OnDisk, notes: list[str]) -> tuple[Rows, str, str | None]:
+    """Rows of texts, where any holds something."""
+    name, blank = frame.columns[0], pl.all_horizontal(columns.blank(pl.all()))
+    blocks = frame.blocks() if isinstance(frame, OnDisk) else [frame]
+    empty = sum(int(block.select(blank).to_series().sum()) for block in blocks)
     if empty == len(frame):
         raise DataError(
-            f"the text column {texts[0]!r} is empty everywhere", expected="texts", fix="Name another one with --text."
+            f"the text column {name!r} is empty everywhere", expected="texts", fix="Name another one with --text."
         )
     if empty:
         notes.append(f"{_rows(empty)} {'has' if empty == 1 else 'have'} an empty text.")
-    if text is None and (rest or texts[1:]):
-        left = f" Left out: {', '.join(rest[:8])}{', ...' if rest[8:] else ''}." if rest else ""
-        use = f"the text of {' and '.join(texts)}" if texts[1:] else f"the text column {texts[0]}"
-        notes.append(f"Only {use} is read (--text names another; --text '' takes all columns as a table).{left}")
-    return frame, "text", texts[0]
+    return frame, "text", name
 
 
 def _not_among_test_rows(groups: np.ndarray, test: np.ndarray, notes: list[str]) -> np.ndarray:

@@ -10,6 +10,7 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from goodfit.data import joined_texts
+from goodfit.data.disk import OnDisk
 from goodfit.data.sources.memory import as_rows
 from goodfit.encode import ngrams
 from goodfit.encode.base import Encoder
@@ -131,14 +132,14 @@ class TextEncoder(Encoder):
 class Texts(Sequence[str]):
     """The texts of a frame's rows, made when they are asked for, so that a frame on disk stays there."""
 
-    def __init__(self, frame: pl.DataFrame):
+    def __init__(self, frame: pl.DataFrame | OnDisk):
         self.frame = frame
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __getitem__(self, at: Any) -> Any:
-        return joined_texts(self.frame[at]) if isinstance(at, slice) else joined_texts(self.frame[[at]])[0]
+        return joined_texts(self.frame[at]) if isinstance(at, slice) else joined_texts(self.frame[at : at + 1])[0]
 
     def __iter__(self) -> Iterator[str]:
         for at in range(0, len(self), ngrams.BLOCK):
@@ -147,6 +148,8 @@ class Texts(Sequence[str]):
 
 def texts_of(rows: Any, columns: tuple[str, ...]) -> Texts:
     """The text of each row: the named columns joined, or the only column there is."""
+    if isinstance(rows, OnDisk):
+        return Texts(rows.select(columns))
     frame = as_rows(rows) if len(rows) else pl.DataFrame({c: [] for c in columns})
     if not isinstance(frame, pl.DataFrame):
         raise DataError("the rows are no texts", expected="texts", received=f"numbers of shape {frame.shape}")

@@ -55,8 +55,8 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
         return {"output_mode": "int", "output_sequence_length": shape[0] if len(shape) == 1 else None, **most}
     if dataset.kind == "text" and len(shape) == 1 and shape[0]:
         return {"max_features": shape[0], "pad_to_max_tokens": True}
-    if dataset.kind == "image":
-        return {**_image(shape, np.shape(dataset.rows)), "scaled": not own}
+    if isinstance(dataset.rows, np.ndarray) and dataset.kind == "image":
+        return {**_image(shape, dataset.rows.shape), "scaled": not own}
     return {"scaled": False} if dataset.kind == "array" and (own or numbers) else {}
 
 

@@ -77,6 +77,29 @@ def utf8(path: Path, encoding: str | None = None) -> bytes:
     return data
 
 
+def looked_through(path: Path) -> tuple[bytes, int] | None:
+    """A large file's first bytes and the number of its quotes, all of it being UTF-8; read a block at a time.
+
+    None for what has to be unpacked or recoded first.
+    """
+    decoder, quotes, lines, head = codecs.getincrementaldecoder("utf-8")(), 0, 0, b""
+    with path.open("rb") as file:
+        while block := file.read(1 << 24):
+            if not head:
+                head = block[:65536]
+                if head[:2] == b"\x1f\x8b" or any(head.startswith(mark) for mark, _ in BOMS):
+                    return None
+                reject_binary(head, path)
+            rest = decoder.getstate()[0]
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                _reject_encoding(rest + block, path, lines)
+            quotes += block.count(b'"')
+            lines += block.count(b"\n")
+    return head, quotes
+
+
 def reject_binary(data: bytes, path: Path) -> None:
     """Raise a `DataError` where the bytes are no text at all."""
     head = data[:65536]
@@ -106,11 +129,11 @@ def _recoded(data: bytes, encoding: str, path: Path) -> bytes:
         ) from None
 
 
-def _reject_encoding(data: bytes, path: Path) -> None:
+def _reject_encoding(data: bytes, path: Path, before: int = 0) -> None:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        at, line = error.start, data.count(b"\n", 0, error.start) + 1
+        at, line = error.start, before + data.count(b"\n", 0, error.start) + 1
         begin = data.rfind(b"\n", 0, at) + 1
         around = data[max(begin, at - 20) : at + 10].split(b"\n")[0].decode("latin-1").strip()
         raise DataError(

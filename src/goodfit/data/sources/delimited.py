@@ -7,12 +7,12 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import polars as pl
 
 from goodfit.data.columns import numbers
-from goodfit.data.sources.decode import utf8
+from goodfit.data.sources.decode import looked_through, utf8
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError
 
@@ -38,6 +38,33 @@ def read(path: Path, encoding: str | None = None) -> Raw:
     return Raw(frame, notes=notes, name=path.name.split(".")[0])
 
 
+def scanned(path: Path) -> tuple[pl.LazyFrame, str] | None:
+    """A file too large for memory, to be read lazily, and its separator; None where only `read` can."""
+    found = looked_through(path)
+    if found is None or b"\n" not in found[0]:
+        return None
+    head, quotes = found
+    separator = "\t" if ".tsv" in path.name and b"\t" in head else sniff(head)
+    quoted = True
+    if quotes % 2 or separator == "\t":
+        with path.open(encoding="utf-8", newline="") as file:
+            bad = _bad_quote(file, separator) if quotes else None
+        quoted = not (bad and separator == "\t")
+        if quoted:
+            _require_closed(bad, path)
+    table = pl.scan_csv(path, separator=separator, infer_schema=False, quote_char='"' if quoted else None)
+    names = table.collect_schema().names()
+    stripped = {c: c.strip() for c in names if c.strip() and c.strip() not in names}
+    return table.filter(~pl.all_horizontal(pl.all().is_null())).rename(stripped), separator
+
+
+def require_even(path: Path, separator: str) -> None:
+    """Check that every record of a large file has as many fields as the header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lengths = ((len(r), n) for n, r in enumerate(_records(file, separator)) if r and r != [""])
+        _require_even(next(lengths)[0], lengths, path)
+
+
 def sniff(data: bytes) -> str:
     """The separator that cuts the first records into the same number of fields, the more the better."""
     head = data[:65536].decode(errors="ignore")
@@ -57,9 +84,10 @@ def sniff(data: bytes) -> str:
     return best if score(best)[0] > 0 else ","
 
 
-def _records(text: str, separator: str, strict: bool = False) -> Any:
+def _records(text: str | TextIO, separator: str, strict: bool = False) -> Any:
     csv.field_size_limit(2**31 - 1)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
+    lines = io.StringIO(text, newline="") if isinstance(text, str) else text
+    return csv.reader(lines, delimiter=separator, strict=strict)
 
 
 def _frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
@@ -75,17 +103,11 @@ def _frame(data: bytes, separator: str, path: Path) -> pl.DataFrame:
         if frame.width and not frame.to_series(-1).null_count():
             return frame
     text = data.decode()
-    opened = _bad_quote(text, separator)
-    if opened and opened[1]:
-        raise DataError(
-            f"{path} has a quote that never closes",
-            received=f'a field opened with " in line {opened[0]}',
-            fix='Close it, or write " as "" inside a quoted field.',
-        )
+    _require_closed(_bad_quote(text, separator), path)
     return _checked(_records(text, separator), path)
 
 
-def _bad_quote(text: str, separator: str) -> tuple[int, bool] | None:
+def _bad_quote(text: str | TextIO, separator: str) -> tuple[int, bool] | None:
     """The line of the first record whose quotes are wrong, and whether one never closes; None where all is well."""
     reader, line = _records(text, separator, strict=True), 0
     try:
@@ -96,6 +118,32 @@ def _bad_quote(text: str, separator: str) -> tuple[int, bool] | None:
     return None
 
 
+def _require_closed(bad: tuple[int, bool] | None, path: Path) -> None:
+    if bad and bad[1]:
+        raise DataError(
+            f"{path} has a quote that never closes",
+            received=f'a field opened with " in line {bad[0]}',
+            fix='Close it, or write " as "" inside a quoted field.',
+        )
+
+
+def _require_even(fields: int, lengths: Iterable[tuple[int, int]], path: Path) -> None:
+    """Check that records, each with its number, have as many fields as the header."""
+    rows, wrong, first = 0, 0, (0, 0)
+    for length, number in lengths:
+        rows += 1
+        if length != fields:
+            first = first if wrong else (length, number)
+            wrong += 1
+    if wrong:
+        raise DataError(
+            f"{path} is ragged: {wrong:,} of {rows:,} rows differ from the header in their number of fields",
+            expected=f"{fields} fields in every row",
+            received=f"{first[0]} in row {first[1]:,} below the header",
+            fix="Quote the fields that hold the separator, or repair the row.",
+        )
+
+
 def _checked(records: Iterable[list[str]], path: Path) -> pl.DataFrame:
     """Records of one length as a frame; ragged ones are a `DataError` that names the first."""
     rows, numbers = [], []
@@ -104,15 +152,7 @@ def _checked(records: Iterable[list[str]], path: Path) -> pl.DataFrame:
             rows.append(record)
             numbers.append(number)
     header = rows.pop(0) if rows else []
-    for record, number in zip(rows, numbers[1:], strict=True):
-        if len(record) != len(header):
-            wrong = sum(len(r) != len(header) for r in rows)
-            raise DataError(
-                f"{path} is ragged: {wrong:,} of {len(rows):,} rows differ from the header in their number of fields",
-                expected=f"{len(header)} fields in every row",
-                received=f"{len(record)} in row {number:,} below the header",
-                fix="Quote the fields that hold the separator, or repair the row.",
-            )
+    _require_even(len(header), zip(map(len, rows), numbers[1:], strict=True), path)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
     cells = [pl.Series(str(i), [v or None for v in c], dtype=pl.String) for i, c in enumerate(columns)]
     names = [n if n not in header[:i] else f"{n}_duplicated_{header[:i].count(n) - 1}" for i, n in enumerate(header)]

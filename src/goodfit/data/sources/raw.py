@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from goodfit.data.disk import OnDisk
 from goodfit.errors import DataError, near
 
 
@@ -26,7 +27,7 @@ class Raw:
         name: A short name for people.
     """
 
-    rows: pl.DataFrame | np.ndarray
+    rows: pl.DataFrame | np.ndarray | OnDisk
     labels: pl.Series | None = None
     target: str | None = None
     text: str | None = None

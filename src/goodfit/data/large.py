@@ -1,0 +1,79 @@
+"""Files of texts that memory cannot hold: CSV, TSV and Parquet, read through once and kept on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from goodfit import memory
+from goodfit.data import columns
+from goodfit.data.disk import OnDisk
+from goodfit.data.sources import delimited
+from goodfit.data.sources.raw import Raw
+from goodfit.errors import DataError
+
+ROOM = {".csv": 4, ".tsv": 4, ".tab": 4, ".parquet": 8, ".pq": 8}
+"""Bytes of memory that reading takes at the most, for each byte of a file."""
+
+
+def read(path: Path, encoding: str | None) -> Raw | None:
+    """The file's rows on disk, where memory has no room for them; else None, as for all that is no such table."""
+    suffix = path.suffix.lower()
+    if encoding is not None or not path.is_file() or path.stat().st_size * ROOM.get(suffix, 0) <= memory.available():
+        return None
+    if suffix in (".parquet", ".pq"):
+        table, separator = pl.scan_parquet(path), ""
+    elif (found := delimited.scanned(path)) is not None:
+        table, separator = found
+    else:
+        return None
+    try:
+        rows = OnDisk.written(table)
+        if separator and len(rows) and rows[rows.columns[-1]].null_count():  # perhaps rows with too few fields
+            delimited.require_even(path, separator)
+    except pl.exceptions.PolarsError as error:
+        if separator:
+            delimited.require_even(path, separator)
+        raise DataError(f"{path} cannot be read", received=str(error).strip().splitlines()[0][:160]) from None
+    return Raw(rows, name=path.name.split(".")[0]) if len(rows) else None
+
+
+def settled(raw: Raw, test: Raw | None, target: str | None, text: str | None, weight: str | None) -> Raw:
+    """Target and weights in memory, texts on disk, test rows after the others.
+
+    What has no texts is read into memory, and of what lacks a column the first rows, so that the ordinary way says so.
+    """
+    rows = raw.rows
+    assert isinstance(rows, OnDisk)
+    known = rows.columns
+    wanted = [c for c in (target, text, weight) if c]
+    there = [known] if test is None else [known, getattr(test.rows, "columns", [])]
+    if target is None or any(c not in names for c in wanted for names in there):
+        raw.rows = rows[:1000]
+        return raw
+    head = columns.tidy(rows[: min(len(rows), 10_000)].drop(target, *([weight] if weight else [])))
+    texts = [text] if text else [] if text == "" else columns.free_texts(head)
+    if not texts:
+        raw.rows = rows[:]
+        return raw
+    if text is None:
+        raw.notes += columns.choice(texts, head.columns)
+    if test is not None:
+        cells = [pl.col(c).cast(pl.String) for c in dict.fromkeys([target, *texts, *wanted])]
+        train, other = len(rows), test.rows.lazy()  # type: ignore[union-attr]
+        rows = OnDisk.written(pl.concat([rows.table.select(cells), other.select(cells)]))
+        raw.test = np.arange(len(rows)) >= train
+        raw.notes += [f"Test set: {note}" for note in test.notes if note not in raw.notes]
+    raw.labels, raw.target = rows[target], target
+    if weight:
+        raw.weights = rows[weight].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    cells = [pl.col(name).cast(pl.String) for name in texts]
+    if text is None:
+        cells = [
+            pl.when(columns.blank(cell)).then(None).otherwise(cell).alias(n)
+            for n, cell in zip(texts, cells, strict=True)
+        ]
+    raw.rows = rows.select(cells)
+    return raw

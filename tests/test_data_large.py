@@ -1,0 +1,182 @@
+"""Files of texts larger than memory: the same data set as read at once, and the same mistakes told."""
+
+import csv
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+
+from goodfit import memory
+from goodfit.data import disk, load
+from goodfit.data.disk import OnDisk
+from goodfit.encode.text import TextEncoder
+from goodfit.errors import DataError, GoodfitError
+
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "story",
+    "plot",
+    "it",
+    "was",
+    "is",
+    "good",
+    "bad",
+    "great,",
+    "awful",
+    '"quoted"',
+    "don't",
+    "naïve",
+    "👍",
+    "long\nline",
+    "of",
+    "many",
+    "words",
+]
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """Cells of a table: an id, texts with a repeated one and empty ones, a label with one missing, a weight."""
+    monkeypatch.setattr(disk, "BLOCK", 16)
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(7, 20))) for _ in range(90)]
+    texts[7], texts[20], texts[21] = texts[3], "", "  "
+    labels = [str(label) for label in rng.choice(["good", "bad"], 90)]
+    labels[50] = ""
+    return {"id": [str(i) for i in range(90)], "review": texts, "label": labels, "count": ["1", "2.5"] * 45}
+
+
+def written(path, rows):
+    if path.suffix == ".parquet":
+        pl.DataFrame(rows).with_columns(pl.all().replace("", None)).write_parquet(path)
+    else:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            lines.writerows([rows, *zip(*rows.values(), strict=True)])
+    return path
+
+
+def both(path, *args, **kwargs):
+    """The data set held, and that of a process without memory."""
+    held = load(path, *args, stream=True, **kwargs)
+    with memory.at_most(1):
+        return held, load(path, *args, stream=True, **kwargs)
+
+
+def assert_same(held, large):
+    assert isinstance(held.rows, pl.DataFrame)
+    assert isinstance(large.rows, OnDisk)
+    for name in ("classes", "kind", "target", "text", "fingerprint", "task", "name"):
+        assert getattr(held, name) == getattr(large, name), name
+    assert sorted(held.notes) == sorted(large.notes)
+    for name in ("labels", "test", "groups", "weights"):
+        np.testing.assert_array_equal(getattr(held, name), getattr(large, name))
+    assert large.rows[:].equals(held.rows)
+    assert [large.shown(i) for i in (0, 7, 89 - 1)] == [held.shown(i) for i in (0, 7, 89 - 1)]
+    for mask in (held.test, ~held.test):
+        a, b = TextEncoder(("review",)), TextEncoder(("review",))
+        assert (a.fit_transform(held.select(mask)) != b.fit_transform(large.select(mask))).nnz == 0
+        assert a.vocabulary == b.vocabulary
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+@pytest.mark.parametrize("text", [None, "review"])
+def test_a_file_too_large_for_memory_gives_the_same_data_set(suffix, text, rows, tmp_path):
+    path = written(tmp_path / f"rows{suffix}", rows)
+    assert_same(*both(path, "label", text))
+
+
+def test_weights_and_a_test_set_stand_beside_it(rows, tmp_path):
+    cut = {k: v[:60] for k, v in rows.items()}
+    path, test = (
+        written(tmp_path / "rows.csv", cut),
+        written(tmp_path / "test.csv", {k: v[60:] for k, v in rows.items()}),
+    )
+    held, large = both(path, "label", test=test, weight="count")
+    assert_same(held, large)
+    assert set(held.weights[~held.test]) == {1.0, 2.5}
+
+
+@pytest.mark.parametrize(
+    ("content", "args"),
+    [
+        ("review,label\n" + "one two three,good\n" * 40 + "one,two,three\n", ("label",)),
+        ("review,label\n" + "one two three,good\n" * 40 + "one two\n" * 2, ("label",)),
+        ("review,label\n" + "one two three,good\n" * 40 + '"one two,good\n', ("label",)),
+        (b"review,label\n" + b"one two three,good\n" * 40 + b"caf\xe9 one two,good\n", ("label",)),
+        ("review,label\n" + "one two three,good\n" * 40, ("lable",)),
+        ("review,label\n" + "one two three,good\n" * 40, ("label", "revue")),
+        ("review,label\n" + "one two three,good\n" * 40, ("label",)),
+        ("review,label\n" + "   ,good\n ,bad\n" * 40, ("label", "review")),
+        ("review,label\n", ("label",)),
+        (bytes(range(256)) * 20, ("label",)),
+    ],
+    ids=[
+        "too many fields",
+        "too few fields",
+        "open quote",
+        "encoding",
+        "target",
+        "text",
+        "one class",
+        "empty",
+        "no rows",
+        "binary",
+    ],
+)
+def test_mistakes_are_told_as_of_any_file(content, args, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(GoodfitError) as ordinary:
+        load(path, *args)
+    with memory.at_most(1), pytest.raises(GoodfitError) as large:
+        load(path, *args, stream=True)
+    assert str(large.value) == str(ordinary.value)
+
+
+def test_tables_without_texts_and_other_kinds_of_files_are_read_as_ever(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers = {"a": rng.random(40).round(3), "b": rng.random(40).round(3), "label": rng.integers(0, 2, 40)}
+    pl.DataFrame(numbers).write_csv(tmp_path / "rows.csv")
+    pl.DataFrame(numbers).write_ndjson(tmp_path / "rows.jsonl")
+    for name in ("rows.csv", "rows.jsonl"):
+        held, large = both(tmp_path / name, "label")
+        assert isinstance(large.rows, pl.DataFrame)
+        assert held.fingerprint == large.fingerprint
+
+
+def test_what_was_written_goes_with_the_last_that_reads_it(rows, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("GOODFIT_CACHE", str(cache))
+    stale = cache / f"rows-{disk.socket.gethostname()}-999999999-x"
+    stale.mkdir(parents=True)
+    path = written(tmp_path / "rows.csv", rows)
+    with memory.at_most(1):
+        large = load(path, "label", stream=True)
+    (folder,) = cache.iterdir()  # that of a dead process is gone
+    part = large.select(large.test)
+    del large
+    assert part[:2].height == 2
+    del part
+    assert not folder.exists()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GOODFIT_CACHE", str(tmp_path / "file"))
+    with memory.at_most(1), pytest.raises(DataError, match="GOODFIT_CACHE"):
+        load(path, "label", stream=True)
+
+
+@pytest.mark.parametrize("order", ["as they are", "shuffled", "some"])
+def test_rows_are_found_wherever_they_stand(order):
+    frame = pl.DataFrame({"a": [f"row {i}" for i in range(50)], "b": range(50)})
+    rows = OnDisk.written(frame.lazy())
+    at = np.arange(50)
+    at = {"shuffled": np.random.default_rng(0).permutation(at), "some": at[at % 3 > 0]}.get(order, at)
+    rows, frame = rows[at], frame[at]
+    for start, stop in itertools.pairwise((0, 0, 1, 20, len(frame), len(frame) + 5)):
+        assert rows[start:stop].equals(frame[start:stop])
+    assert rows["a"].to_list() == frame["a"].to_list()
+    assert rows.select(["b"])[:].equals(frame.select("b"))
+    assert (len(rows), rows.width, rows.columns) == (len(frame), 2, ["a", "b"])

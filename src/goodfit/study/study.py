@@ -117,6 +117,8 @@ class Study:
     ):
         self.dataset, self.options, self.command = dataset, options or Options(), command
         self.view, self.stop = view or Silent(), stop
+        self.members: dict[int, Array] = {}
+        self.calibrator: tuple[Recipe, Any] | None = None
         self.started = time.perf_counter()
         self.treatments = [treat.get(name) for name in self.options.treatments or ()]
         self.rows = ~dataset.test
@@ -355,7 +357,9 @@ class Study:
         """The role of each development row for a seed, uint8 `(rows,)`."""
         if seed >= REFIT:
             return np.full(len(self.labels), TRAIN, np.uint8)
-        return self.validation.roles(self.labels, self.groups, seed)
+        if seed not in self.members:
+            self.members[seed] = self.validation.roles(self.labels, self.groups, seed)
+        return self.members[seed]
 
     def network(self, recipe: Recipe, *, lanes: bool = False) -> network.Network:
         """The recipe's network; for `lanes` with dropout layers even at rate 0, so that rates share a program."""
@@ -407,11 +411,18 @@ class Study:
             self.folder.write(f"weights/{run.variant}.npz", predict.packed(run.weights))
         elif run.weights is not None:
             validation = self.member(run.seed) == VALIDATION
-            model = predict.model(self.network(recipe), run.weights)
+            model = self.calibrating(recipe)
+            model.set_weights(run.weights)
             event["temperature"] = predict.temperature(
                 self.probabilities(model, self.x[validation]), self.labels[validation]
             )
         return event
+
+    def calibrating(self, recipe: Recipe) -> Any:
+        """A stock model of the recipe for the weights of one run after the other: it compiles once."""
+        if self.calibrator is None or self.calibrator[0] != recipe:
+            self.calibrator = recipe, predict.model(net := self.network(recipe), net.model.get_weights())
+        return self.calibrator[1]
 
     def calibrates(self, lane: Lane) -> bool:
         """Whether a fresh run's validation rows set the temperature."""

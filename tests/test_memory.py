@@ -3,6 +3,7 @@
 import pytest
 
 from goodfit import memory
+from goodfit.encode import ngrams
 from goodfit.errors import DataError, UsageError
 from goodfit.models import network
 from goodfit.models.recipe import Recipe
@@ -41,8 +42,7 @@ def test_lanes_are_chunked_to_the_memory_there_is():
     assert "\n" not in str(error.value)
 
 
-def test_texts_that_cannot_be_held_are_told_early():
-    from goodfit.encode import ngrams
-
+def test_texts_that_cannot_be_held_are_told_early(monkeypatch):
+    monkeypatch.setattr(ngrams, "BLOCK", 4)
     with memory.at_most(1), pytest.raises(DataError, match=r"do not fit into memory.*bytes"):
         ngrams.fit(["a b c"] * 10)

@@ -62,9 +62,9 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
 
 def size(dataset: Dataset) -> tuple[int, int] | None:
     """Height and width of images for goodfit's own network, the longer one `LARGEST` at most; None for other rows."""
-    if dataset.kind != "image":
+    if dataset.kind != "image" or not isinstance(dataset.rows, np.ndarray):
         return None
-    height, width = np.shape(dataset.rows)[1:3]
+    height, width = dataset.rows.shape[1:3]
     scale = min(1.0, LARGEST / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -128,6 +128,7 @@ def test_images_are_brought_to_what_a_model_takes():
     pytest.importorskip("PIL")
     small = encode.ImageEncoder(size=(3, 4), channels=3).fit(X)
     assert small.transform(X).shape == (40, 3, 4, 3)
+    assert small.notes == ("Images of 6 x 5 were brought to 3 x 4 for the network.",)
     assert encode.ImageEncoder(rank=2).fit(X).transform(X).shape == (40, 6, 5)
     raw = encode.ImageEncoder(scaled=False, rank=1).fit(X)
     np.testing.assert_array_equal(raw.transform(X), X.reshape(40, -1))

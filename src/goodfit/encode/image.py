@@ -49,6 +49,9 @@ class ImageEncoder(Encoder):
         x = _images(rows)
         self.shape = (*(self.size or x.shape[1:3]), self.channels or x.shape[3])
         self.bytes = x.dtype == np.uint8
+        if self.shape[:2] != x.shape[1:3]:
+            sizes = [" x ".join(map(str, s[:2])) for s in (x.shape[1:], self.shape)]
+            self.notes = (f"Images of {sizes[0]} were brought to {sizes[1]} for the network.",)
         if not self.bytes:
             with np.errstate(invalid="ignore"):
                 there = x[np.isfinite(x)]

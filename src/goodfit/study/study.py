@@ -391,7 +391,7 @@ class Study:
             networks = {name: self.network(recipe, lanes=True) for name, recipe in recipes.items()}
             for net in networks.values():
                 plan.require_room(net, len(self.labels), hasattr(self.x, "tocsr"), self.memory)
-            for sentence in obstacles.told(networks):
+            for sentence in obstacles.told(networks) if stage == "search" else ():
                 self.view.stage(sentence)
             lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]
             runs = self.engine.train(

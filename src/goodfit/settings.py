@@ -33,7 +33,7 @@ def data_folders() -> list[Path]:
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again (compiled programs, the docstrings set)."""
+    """The folder for what can be made again (compiled programs, the docstrings set, texts too large for memory)."""
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("GOODFIT_CACHE") or user_cache_dir("goodfit")).expanduser()

@@ -169,6 +169,9 @@ def test_the_table_of_findings_is_complete_and_in_the_docs():
     assert {e.seen_in for e in CATALOGUE.values()} == set(SEEN_IN)
     page = HERE.parent / "docs" / "findings.md"
     assert page.read_text() == markdown(), "run scripts/findings_docs.py"
+    pictures = {p.stem: p for p in (page.parent / "findings").glob("*.svg")}
+    assert set(pictures) == set(CODES), "run scripts/findings_pictures.py"
+    assert all(p.stat().st_size < 8_000 and "<polyline" in p.read_text() for p in pictures.values())
 
 
 def test_the_table_of_thresholds_is_up_to_date():

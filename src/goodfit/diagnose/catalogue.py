@@ -310,7 +310,7 @@ def markdown() -> str:
         "# Findings",
         "",
         "Made from `goodfit/diagnose/catalogue.py` by `scripts/findings_docs.py`; `goodfit explain CODE`",
-        "prints the same.",
+        "prints the same. The pictures are of networks that `scripts/findings_pictures.py` trains.",
         "",
     ]
     lines += ["| code | seen in | what it means |", "|---|---|---|"]
@@ -321,6 +321,8 @@ def markdown() -> str:
             f"## {e.code}",
             "",
             e.meaning,
+            "",
+            f"![A training with {e.code}](findings/{e.code}.svg)",
             "",
             f"- **Seen in**: {SEEN_IN[e.seen_in]}.",
             f"- **Evidence**: {e.evidence}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from goodfit.diagnose.noise import Array
+from goodfit.diagnose.noise import Array, distinct
 
 MOST = 3000
 """Rows above which it is not looked for: the values are then too finely spread to tell."""
@@ -23,7 +23,7 @@ def rows_behind(shares: Array) -> int | None:
         The number of rows; None where it cannot be told: fewer than three different values, too few digits, or none
         up to `MOST` fits.
     """
-    x = np.unique(shares[np.isfinite(shares)])
+    x = distinct(shares[np.isfinite(shares)])
     x = x[(x > 0) & (x < 1)]
     if len(x) < 3:
         return None

@@ -13,6 +13,12 @@ def median(values: Array) -> float:
     return float((x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2)
 
 
+def distinct(values: Array) -> Array:
+    """The different values, sorted; `np.unique` would import `numpy.ma` too."""
+    x = np.sort(values)
+    return x[np.concatenate([[True], np.diff(x) > 0])] if len(x) else x
+
+
 def roughness(values: Array) -> float:
     """Standard deviation of one epoch's value about the curve's trend; NaN under 3 points.
 

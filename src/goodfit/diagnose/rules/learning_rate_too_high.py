@@ -9,6 +9,7 @@ import numpy as np
 from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
+from goodfit.diagnose.noise import distinct
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.thresholds import (
     CHANCE,
@@ -95,10 +96,11 @@ class LearningRateTooHigh(Rule):
         if held is None or score is None or len(held.runs) > 1 or view.epochs < 6 or score.at_best >= FITS:
             return None
         x = np.round(held.mean[1:], 6)
-        shares, times = np.unique(x, return_counts=True)
+        shares = distinct(x)
+        often = max(int(np.sum(x == share)) for share in shares)
         leaps = np.abs(np.diff(x))
         leaps = leaps[leaps > 0]
-        if not len(leaps) or leaps.min() < FLIP or len(shares) > len(x) / 2 or times.max() < 3:
+        if not len(leaps) or leaps.min() < FLIP or len(shares) > len(x) / 2 or often < 3:
             return None
         if score.last > score.first + LEARNED / 2 or score.last > x.max() + LEARNED / 2:
             return None

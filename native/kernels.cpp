@@ -1,4 +1,5 @@
 #include "kernels.h"
+#include "plain.h"
 #include "simd.h"
 
 #include <cstdlib>
@@ -6,10 +7,10 @@
 
 namespace goodfit {
 
-namespace baseline { extern const Kernels table[kWidthCount]; }
+namespace baseline { extern const Kernels table[kWidthCount]; extern const PlainKernels plain; }
 #ifdef GOODFIT_X86
-namespace avx2 { extern const Kernels table[kWidthCount]; }
-namespace avx512 { extern const Kernels table[kWidthCount]; }
+namespace avx2 { extern const Kernels table[kWidthCount]; extern const PlainKernels plain; }
+namespace avx512 { extern const Kernels table[kWidthCount]; extern const PlainKernels plain; }
 #endif
 
 static Simd choose() {
@@ -36,6 +37,14 @@ const Kernels* kernels() {
   if (best_simd() == Simd::kAvx2) return avx2::table;
 #endif
   return baseline::table;
+}
+
+const PlainKernels* plain_kernels() {
+#ifdef GOODFIT_X86
+  if (best_simd() == Simd::kAvx512) return &avx512::plain;
+  if (best_simd() == Simd::kAvx2) return &avx2::plain;
+#endif
+  return &baseline::plain;
 }
 
 }  // namespace goodfit

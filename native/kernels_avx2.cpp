@@ -2,3 +2,4 @@
 #define NAME "avx2"
 #define REGISTER 32
 #include "kernels.inc"
+#include "plain.inc"

@@ -2,3 +2,4 @@
 #define NAME "avx512"
 #define REGISTER 64
 #include "kernels.inc"
+#include "plain.inc"

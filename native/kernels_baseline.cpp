@@ -2,3 +2,4 @@
 #define NAME "baseline"
 #define REGISTER 16
 #include "kernels.inc"
+#include "plain.inc"

@@ -22,6 +22,8 @@ PyObject* targets(PyObject*, PyObject*) {
       {"goodfit_product", goodfit::sparse_product},
       {"goodfit_gradient", goodfit::sparse_gradient},
       {"goodfit_update", goodfit::sparse_update},
+      {"goodfit_plain_train", goodfit::plain_train},
+      {"goodfit_plain_evaluate", goodfit::plain_evaluate},
       {"goodfit_convolution", goodfit::convolution},
       {"goodfit_convolution_input", goodfit::convolution_input},
       {"goodfit_convolution_kernel", goodfit::convolution_kernel},

@@ -15,7 +15,7 @@ from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.models.network import Network
 from goodfit.models.walk import is_graph
-from goodfit.train import fused, kernels
+from goodfit.train import fused, kernels, plain
 from goodfit.train.internals import Inside
 from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import TRAIN, VALIDATION
@@ -48,6 +48,7 @@ class Program:
         self.optimizer.build(form.model.trainable_variables)
         place = {id(v): i for i, v in enumerate(self.optimizer.variables)}
         self.rate_at = place.get(id(self.optimizer._learning_rate))
+        self.plain = plain.of(form, self.optimizer, rule) if self.rate_at is not None else None
         self.fused = fused.of(self.optimizer, form.model.trainable_variables, rule)
         averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else []
         self.averages = [place[id(v)] for v in averages]
@@ -184,8 +185,11 @@ class Program:
         def step(state: State, rows: jax.Array) -> tuple[State, Any]:
             return self._step(state, lanes, active, x, y, rows)
 
-        state, sums = jax.lax.scan(step, state, order)
-        loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
+        if self.plain is not None and self.plain.fits(x, lanes, order.shape[1]):
+            state, (loss, correct, count) = self.plain.epoch(state, lanes, active, x, y, order)
+        else:
+            state, sums = jax.lax.scan(step, state, order)
+            loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
         rate = (
             lanes["learning_rate"] if self.rate_at is not None else jnp.full_like(loss, self._scheduled(state["step"]))
         )
@@ -317,8 +321,12 @@ class Program:
                 kept["trainable"], kept["non_trainable"], inputs, lanes["member"][:, safe], metrics
             )
 
-        metrics, (sums, whole) = jax.lax.scan(block, self.metrics.start(count), blocks)
-        loss, right, rows = jax.tree.map(lambda a: a.sum(0), sums)
+        if self.plain is not None and not self.metrics.metrics and self.plain.fits(x, lanes, blocks.shape[1]):
+            loss, right, rows = self.plain.evaluate(kept, lanes, x, y, blocks)
+            metrics, whole = [], None
+        else:
+            metrics, (sums, whole) = jax.lax.scan(block, self.metrics.start(count), blocks)
+            loss, right, rows = jax.tree.map(lambda a: a.sum(0), sums)
         loss, right = loss / rows, right / rows
         if whole is not None:  # a loss of all rows at once
             at = blocks.ravel()

@@ -234,7 +234,7 @@ def _parts(model: keras.Sequential, end: Any) -> list[tuple[Any, ...]] | None:
             if i > 0:
                 return None
             out.append((_DENSE, layer, layer.units, int(layer.dense_bias), none, layer.variables, []))
-        elif type(layer) is keras.layers.Dense and layer.lora_rank is None and layer.quantization_mode is None:
+        elif type(layer) is lane_layers.LaneDense:
             out.append((_DENSE, layer, layer.units, int(layer.use_bias), none, layer.variables, []))
         elif type(layer) is lane_layers.LaneBatchNormalization and not layer.renorm:
             own = [v for v in (layer.gamma, layer.beta) if v is not None]

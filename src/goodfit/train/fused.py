@@ -19,8 +19,9 @@ from jax import Array
 from goodfit.models.native import native
 from goodfit.train import rules
 
-_SLOTS = {"sgd": (), "momentum": ("momentums",), "rmsprop": ("_velocities",), "adam": ("_momentums", "_velocities")}
-_SLOTS["adamw"] = _SLOTS["adam"]
+SLOT_NAMES = {"sgd": (), "momentum": ("momentums",), "rmsprop": ("_velocities",), "adam": ("_momentums", "_velocities")}
+SLOT_NAMES["adamw"] = SLOT_NAMES["adam"]
+"""What Keras's optimizers call their slots, by rule."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def of(optimizer: keras.optimizers.Optimizer, variables: list[Any], rule: str | 
         rule: What the optimizer does, one of `rules.SLOTS`, or None.
     """
     plain = all(v.dtype == "float32" and v.constraint is None for v in variables)
-    if rule not in _SLOTS or not variables or not plain or not native("goodfit_optimizer_step"):
+    if rule not in SLOT_NAMES or not variables or not plain or not native("goodfit_optimizer_step"):
         return None
     place = {id(v): i for i, v in enumerate(optimizer.variables)}
-    slots = tuple(place[id(v)] for kind in _SLOTS[rule] for v in getattr(optimizer, kind))
+    slots = tuple(place[id(v)] for kind in SLOT_NAMES[rule] for v in getattr(optimizer, kind))
     return Fused(rule, place[id(optimizer.iterations)], slots)

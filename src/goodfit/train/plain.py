@@ -21,14 +21,13 @@ import numpy as np
 from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.train import kernels, rules
+from goodfit.train.fused import SLOT_NAMES
 from goodfit.train.kernels import SparseRows
 
 State = dict[str, Any]
 
 _DENSE, _NORMALIZATION, _RELU, _DROPOUT, _SIGMOID, _SOFTMAX = range(6)  # as in native/plain.h
 _RULES = {"sgd": 1, "momentum": 2, "rmsprop": 3, "adam": 4, "adamw": 4}
-_SLOTS = {"momentum": ("momentums",), "rmsprop": ("_velocities",), "adam": ("_momentums", "_velocities")}
-_SLOTS["adamw"] = _SLOTS["adam"]
 WIDEST = 128
 """Units of a layer at most: wider ones are matrix products, which XLA is good at."""
 _TILES = (4, 8, 16, 32)
@@ -210,7 +209,7 @@ def of(form: LaneForm, optimizer: keras.optimizers.Optimizer, rule: str | None) 
     tiled = form.first is None or first == layers[2] or first in _TILES
     if now != units or max(layers[2::4]) > WIDEST or not tiled or inputs is None:
         return None
-    kinds = [getattr(optimizer, name) for name in _SLOTS.get(rule, ())]
+    kinds = [getattr(optimizer, name) for name in SLOT_NAMES[rule]]
     known = {id(v): i for i, v in enumerate(optimizer.variables)}
     slots = tuple(tuple(-1 if w < 0 else known[id(kind[w])] for w in weights) for kind in kinds)
     return Plain(

@@ -129,6 +129,7 @@ class Chunk:
         before = self.probe.before(self.state, self.epoch)
         moving = jnp.asarray(self._placed(was))
         self.state, running = program.epoch(self.state, self.constants, moving, self.x, self.y, order)
+        jax.block_until_ready(running)  # else what is compiled next hides the time that it takes
         measured = program.evaluate(program.kept(self.state), self.constants, self.x, self.y, self.blocks)
         seen = self.probe.after(before, self.state)
         values = {k: self._of_lanes(np.asarray(v, np.float64)) for k, v in {**running, **measured, **seen}.items()}

@@ -74,8 +74,8 @@ class Pace:
         key = part.structure, size
         compiling = _compilation.since(began)
         took = max(time.perf_counter() - began - compiling, 1e-6)
-        before = self.epochs.get(key)
-        self.epochs[key] = took if before is None else 0.7 * before + 0.3 * took
+        settled = key in self.epochs and not compiling
+        self.epochs[key] = (self.epochs[key] + took) / 2 if settled else took
         self.compilations[key] = self.compilations.get(key, 0.0) + compiling
         self.work[key] = (FIXED + part.weights) * size
 

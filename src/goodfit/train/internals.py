@@ -112,7 +112,8 @@ class Inside:
                 full[place] = value
             held = [*zip(model.trainable_variables, full, strict=True), *fixed]
             with keras.StatelessScope(state_mapping=held):
-                *hidden, out = self.look(self.program._packed(inputs), training=False)
+                # one output comes without a list around it
+                *hidden, out = keras.tree.flatten(self.look(self.program._packed(inputs), training=False))
             return aim.total(out, y, 0.0, jnp.ones(y.shape, bool), None)[0], hidden
 
         wanted = [trainable[p] for p in self.places if p is not None]

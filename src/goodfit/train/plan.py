@@ -12,8 +12,9 @@ from goodfit.models.walk import widest
 COPIES = 5
 """Arrays of the weights' size that a lane needs at the most: weights, two slots, the best copy, one in passing."""
 
-TOGETHER = 32
-"""Lanes of one program at the most: more share no more work, and their weights leave the processor's cache."""
+TOGETHER, NARROW = 32, 128
+"""Lanes of one program at the most: more share no more work, and what they hold between layers leaves the caches. Four
+times as many where no layer is wider than `NARROW`."""
 
 
 def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
@@ -50,7 +51,8 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
         memory: Budget in bytes; None takes half of what is free.
     """
     budget = memories.available() // 2 if memory is None else memory
-    most = max(1, min(TOGETHER, budget // max(1, lane_bytes(network, rows, sparse))))
+    together = TOGETHER if widest(network.model) > NARROW else 4 * TOGETHER
+    most = max(1, min(together, budget // max(1, lane_bytes(network, rows, sparse))))
     chunks = -(-lanes // min(lanes, most))
     return -(-lanes // chunks)
 

@@ -67,4 +67,4 @@ def test_what_keras_alone_can_do_is_left_to_keras():
         optimizer = keras.optimizers.Nadam() if rule == "nadam" else keras.optimizers.SGD()
         optimizer.build(variables)
         assert fused.of(optimizer, variables, rule) is None
-    assert set(fused._SLOTS) | {"nadam"} == set(rules.SLOTS)
+    assert set(fused.SLOT_NAMES) | {"nadam"} == set(rules.SLOTS)

@@ -139,6 +139,16 @@ def test_what_is_not_plain_goes_the_general_way(kind, monkeypatch):
     assert np.isfinite(runs[0].curves["train_loss"]).all()
 
 
+def test_rows_of_another_width_do_not_fit(monkeypatch):
+    lanes = list(lanes_of([BASE], COLUMNS, TWO))
+    engine = Engine(COLUMNS, TWO)
+    engine.train(lanes)
+    (program,) = engine.programs.values()
+    assert program.plain.fits(engine.x, {}, 16)
+    assert not program.plain.fits(engine.x[:, 1:], {}, 16)
+    assert not program.plain.fits(kernels.SparseRows.from_scipy(ONES), {}, 16)
+
+
 PROGRAM = """
 import hashlib
 from test_train_plain import BASE, COLUMNS, FIVE, ONES, TWO, lanes_of

@@ -65,8 +65,10 @@ class Plain:
 
     def fits(self, x: Any, lanes: State, batch: int) -> bool:
         """Whether the extension is there, and these rows and lanes are what it knows."""
-        sparse = isinstance(x, SparseRows)
-        rows = sparse if self.form.first is not None else getattr(x, "ndim", 0) == 2 and x.dtype == jnp.float32
+        if self.form.first is not None:
+            rows = isinstance(x, SparseRows) and x.features == self.inputs
+        else:
+            rows = getattr(x, "shape", ())[1:] == (self.inputs,) and x.dtype == jnp.float32
         return rows and batch <= _ROWS and not {"class_weight", "sample_weight"} & lanes.keys() and kernels.native()
 
     def epoch(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, order: jax.Array) -> Any:

@@ -68,6 +68,11 @@ def test_json(tmp_path, document):
     np.testing.assert_array_equal(history["learning_rate"], [[0.1] * 4])
 
 
+def test_json_in_capitals(tmp_path):
+    document = {"Train Loss": LOSS, "Validation Loss": VAL}
+    same(one(written(tmp_path, json.dumps(document))), {"loss": LOSS, "val_loss": VAL})
+
+
 def test_goodfits_own_train_loss_stays_beside_the_running_one(tmp_path):
     history = one(written(tmp_path, json.dumps({"loss": LOSS, "train_loss": ACC, "val_loss": VAL})))
     same(history, {"loss": LOSS, "train_loss": ACC})

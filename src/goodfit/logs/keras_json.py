@@ -21,7 +21,8 @@ class KerasJSON(Format):
 
     def matches(self, log: Log) -> bool:
         """Text that begins like JSON and names a loss or an accuracy."""
-        return log.text.lstrip()[:1] in ("{", "[") and bool(re.search(r"""["'](\w|[/ .-])*(loss|acc)""", log.text))
+        named = re.search(r"""["'](\w|[/ .-])*(loss|acc)""", log.text, re.IGNORECASE)
+        return log.text.lstrip()[:1] in ("{", "[") and named is not None
 
     def read(self, log: Log) -> list[Table]:
         """One table a run; of a file that breaks off the curves up to there."""

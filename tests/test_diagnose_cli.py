@@ -128,6 +128,19 @@ def test_text_says_what_is_wrong_and_plot_draws_it(goodfit, log):
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"loss": [0.7]}', "(1 epoch, best epoch 1)"),
+        ('{"accuracy": [0.5, 0.7]}', "(2 epochs)"),
+        ('{"loss": [NaN, NaN]}', "(2 epochs)"),
+    ],
+)
+def test_the_first_line_counts_epochs_and_leaves_out_a_best_that_there_is_not(goodfit, tmp_path, content, said):
+    (tmp_path / "h.json").write_text(content)
+    assert goodfit("diagnose", tmp_path / "h.json")[1].splitlines()[0].endswith(said)
+
+
+@pytest.mark.parametrize(
     "content", ['{"loss": [1, 1, 1]}', '{"val_accuracy": [0.5, 0.6]}', '{"loss": [NaN, NaN]}', '{"loss": [0.5]}']
 )
 def test_plot_of_poor_curves(goodfit, tmp_path, content):

@@ -146,7 +146,9 @@ def _print(h: History, found: list[Finding], status: str, plot: bool) -> None:
 
     wide = min(100, shutil.get_terminal_size().columns)
     runs = f", {h.runs} runs" if h.runs > 1 else ""
-    print(f"{_name(h)}: {status} ({int(h.epochs_run.max(initial=0))} epochs{runs}, best epoch {_best(h)})")
+    epochs, best = int(h.epochs_run.max(initial=0)), _best(h)
+    length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    print(f"{_name(h)}: {status} ({length}{runs}{'' if best is None else f', best epoch {best}'})")
     for note in h.meta.get("notes", []):
         print(textwrap.fill(f"note: {note}.", wide, initial_indent="  ", subsequent_indent="        "))
     if plot:

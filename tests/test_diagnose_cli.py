@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from goodfit import cli
+from goodfit import cli, diagnose
 from goodfit.diagnose import CODES
 from goodfit.diagnose.catalogue import CATALOGUE, SEEN_IN, markdown
 from goodfit.diagnose.remedies import REMEDIES
+from goodfit.errors import UsageError
 
 HERE = Path(__file__).parent
 REAL = json.loads((HERE / "data" / "curves.json").read_text())
@@ -125,6 +126,11 @@ def test_text_says_what_is_wrong_and_plot_draws_it(goodfit, log):
     assert max(map(len, drawn.splitlines())) <= max(100, len(str(path)) + 60)
     _, healthy, _ = goodfit("diagnose", log("imdb_4"))
     assert ": healthy (4 epochs" in healthy
+
+
+def test_what_holds_no_curves_is_refused_in_one_line():
+    with pytest.raises(UsageError, match="these are no curves"):
+        diagnose("history.json")
 
 
 @pytest.mark.parametrize(

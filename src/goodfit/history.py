@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.errors import UsageError
+
 Array = np.ndarray
 
 
@@ -55,6 +57,13 @@ class History:
         if isinstance(history, History):
             return history
         curves: Mapping[str, Any] = getattr(history, "history", history)
+        if not isinstance(curves, Mapping):
+            raise UsageError(
+                "these are no curves",
+                expected="what fit returns, or a mapping of curves",
+                received=type(history).__name__,
+                fix="A log is read with goodfit diagnose LOG.",
+            )
         length = max((np.atleast_1d(np.asarray(v, dtype=np.float64)).shape[-1] for v in curves.values()), default=0)
         out = {}
         for key, values in curves.items():

@@ -55,6 +55,19 @@ def test_lanes_are_measured_as_models_alone(sparse, normalised, activation):
         assert measured["gradient_norm/hidden_1"] > 0
 
 
+def test_layers_that_keras_named_are_called_alike_in_every_model_of_a_process():
+    x, y = rows(False)
+    names = []
+    for _ in range(2):
+        stack = [keras.layers.Dense(4, "relu"), keras.layers.Dense(5, "tanh"), keras.layers.Dense(CLASSES, "softmax")]
+        model = keras.Sequential([keras.Input((FEATURES,)), *stack])
+        net = network.of(model, keras.optimizers.SGD(), "sparse_categorical_crossentropy", CLASSES, epochs=1)
+        (run,) = Engine(x, y).train(lanes(net, [0]), look=True)
+        names.append({k for k in run.curves if "/" in k})
+    assert names[0] == names[1]
+    assert {"gradient_norm/dense", "weight_change/dense_2", "dead_units/dense", "saturated_units/dense_1"} <= names[0]
+
+
 def test_of_a_kernel_with_many_rows_some_stand_for_all(monkeypatch):
     monkeypatch.setattr(internals, "SAMPLE", 15)
     x, y = rows(True)

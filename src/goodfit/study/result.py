@@ -91,7 +91,7 @@ def sound(value: Any) -> Any:
 def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> dict[str, Any]:
     """One entry of `variants`; metrics are taken where its weights are: at its chosen epoch."""
     metrics = {}
-    for key in dict.fromkeys((*METRICS, *_measured(variant.runs))):
+    for key in (*METRICS, *(k for k in _measured(variant.runs) if "/" not in k)):
         values = [_at(run, key, variant) for run in variant.runs]
         mean, low, high = mean_interval(values)
         metrics[key] = {"mean": mean, "low": low, "high": high}
@@ -116,7 +116,7 @@ def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> d
 
 
 def _measured(runs: Sequence[Trained]) -> list[str]:
-    """The curves of metrics that a model was compiled with."""
+    """The curves of metrics that a model was compiled with, and of measures inside it (`measure/layer`)."""
     return list(dict.fromkeys(k for run in runs for k in run.curves if k not in CURVES))
 
 

@@ -8,6 +8,7 @@ of their product with the kernel it is `X'G`, whose norm is the root of `sum((X 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from goodfit.diagnose.internals import layers
 from goodfit.diagnose.internals.record import LARGEST, SATURATED
 from goodfit.diagnose.preflight.network import Part
+from goodfit.models.walk import flat_layers
 from goodfit.train import kernels
 from goodfit.train.kernels import SparseRows
 from goodfit.train.soundness import compiler_options
@@ -59,9 +61,11 @@ class Inside:
         # Position among the lane form's trainable variables; None for the kernel that is taken out.
         self.places = [at.get(place[id(v)]) for v in found.values()]
         self.hidden, self.look = _hidden(form.model)
+        called = _names(stock)
+        units = ["dead_units" if p.activation in layers.RELU else "saturated_units" for p in self.hidden]
         self.names = tuple(
-            [f"{measure}/{name}" for measure in ("gradient_norm", "weight_change") for name in found]
-            + [f"{'dead' if p.activation in layers.RELU else 'saturated'}_units/{p.name}" for p in self.hidden]
+            [f"{measure}/{called.get(name, name)}" for measure in ("gradient_norm", "weight_change") for name in found]
+            + [f"{measure}/{called.get(p.name, p.name)}" for measure, p in zip(units, self.hidden, strict=True)]
         )
         options = compiler_options()
         self.sample = jax.jit(self._sample, static_argnames="lanes", compiler_options=options)
@@ -166,6 +170,20 @@ class Probe:
             return {}
         rows = self.inside.measure(before, state, self.x, self.y, self.rows, self.gram, lanes=self.lanes)
         return dict(zip(self.names, np.asarray(rows, np.float64), strict=True))
+
+
+def _names(model: keras.Model) -> dict[str, str]:
+    """What layers are called where Keras named them first in this model: its own count goes on from model to model."""
+    seen: dict[str, int] = {}
+    out: dict[str, str] = {}
+    if model.name == "goodfit":  # a recipe has named all its layers
+        return out
+    for layer in flat_layers(model):
+        base = re.sub(r"_\d+$", "", layer.name)
+        if base.replace("_", "") == type(layer).__name__.lower():
+            out[layer.name] = f"{base}_{seen[base]}" if base in seen else base
+            seen[base] = seen.get(base, 0) + 1
+    return out
 
 
 def _hidden(model: keras.Model) -> tuple[list[Part], Any]:

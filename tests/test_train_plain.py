@@ -75,6 +75,14 @@ def test_plain_networks_are_trained_as_in_the_general_way(case, monkeypatch):
     assert_equal_runs(runs, trained(monkeypatch, "0", x, y, lanes)[0])
 
 
+@pytest.mark.parametrize("units", [35, 37, 127])
+def test_a_width_that_no_tile_divides_goes_the_general_way(units, monkeypatch):
+    lanes = list(lanes_of([BASE.but(units=(units,))] * 2, ONES, TWO))
+    runs, plain = trained(monkeypatch, "1", ONES, TWO, lanes)
+    assert plain == [None]
+    assert_equal_runs(runs, trained(monkeypatch, "0", ONES, TWO, lanes)[0])
+
+
 def test_lanes_of_one_call_keep_their_own_rates(monkeypatch):
     recipes = [BASE.but(dropout=0.5, learning_rate=0.001), BASE, BASE.but(dropout=0.2, l2=0.01, label_smoothing=0.1)]
     lanes = list(lanes_of(recipes, ONES, TWO, dropout_layers=True))

@@ -208,7 +208,7 @@ def of(form: LaneForm, optimizer: keras.optimizers.Optimizer, rule: str | None) 
     layers += [end[0], now, now, 0]
     numbers += [0.0, 0.0]
     first = layers[2] if form.first is None else kernels.tile_width(layers[2])
-    tiled = form.first is None or first == layers[2] or first in _TILES
+    tiled = form.first is None or first in _TILES or first == layers[2] <= max(_TILES)
     if now != units or max(layers[2::4]) > WIDEST or not tiled or inputs is None:
         return None
     kinds = [getattr(optimizer, name) for name in SLOT_NAMES[rule]]

@@ -281,7 +281,7 @@ bool sort_arrays(const Description& d, int slots, bool sparse, int64_t lanes, si
     if (!data) return false;
     (i < n ? a->weights : i < n * size_t(1 + slots) ? (i < 2 * n ? a->slot0 : a->slot1) : a->statistics).push_back(data);
   }
-  return lanes > 0 && (!sparse || a->width > 0);
+  return lanes > 0 && (!sparse || (a->width > 0 && a->width <= kWidths[0]));  // no inner loop is wider
 }
 
 ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints labels, Ints order, Bytes member,

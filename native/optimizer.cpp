@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "in_place.h"
 #include "kernels.h"
 #include "parallel.h"
 
@@ -43,14 +44,10 @@ ffi::Error step(ffi::ThreadPool pool, Floats coefficients, Floats penalties, ffi
   std::vector<Weight> all(weights, Weight{});
   for (size_t i = 0; i < out.size(); ++i) {
     const auto gradient = given.get<Floats>(i % weights), from = given.get<Floats>(weights + i);
-    auto to = out.get<Floats>(i);
-    if (!gradient || !from || !to || gradient->element_count() != (*to)->element_count() ||
-        from->element_count() != (*to)->element_count())
-      return wrong();
+    if (!gradient || !from || gradient->element_count() != from->element_count()) return wrong();
     Weight& w = all[i % weights];
     w.gradient = gradient->typed_data(), w.size = from->element_count() / lanes;
-    float* data = w.data[i / weights] = (*to)->typed_data();
-    if (data != from->typed_data()) std::memcpy(data, from->typed_data(), from->size_bytes());
+    if (!(w.data[i / weights] = in_place(given, weights + i, out, i))) return wrong();
   }
   for (Weight& w : all)
     for (float*& data : w.data)

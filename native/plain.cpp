@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "in_place.h"
 #include "parallel.h"
 #include "sparse.h"
 
@@ -29,20 +30,21 @@ class Arena {
 
   template <class T>
   T* take(int64_t n) {
-    const size_t bytes = (size_t(n) * sizeof(T) + 63) / 64 * 64;
-    while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size()) ++block_, used_ = 0;
-    if (block_ == blocks_.size()) blocks_.emplace_back(std::max<size_t>(bytes + 64, size_t{1} << 20));
-    char* const raw = blocks_[block_].data();
-    const size_t skip = used_ == 0 ? size_t(-reinterpret_cast<intptr_t>(raw)) % 64 : 0;
-    if (used_ + skip + bytes > blocks_[block_].size()) return ++block_, used_ = 0, take<T>(n);
-    char* const at = raw + used_ + skip;
-    used_ += skip + bytes;
-    std::memset(at, 0, bytes);
+    const size_t lines = (size_t(n) * sizeof(T) + sizeof(Line) - 1) / sizeof(Line);
+    while (block_ < blocks_.size() && used_ + lines > blocks_[block_].size()) ++block_, used_ = 0;
+    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(lines, kLines));
+    Line* const at = blocks_[block_].data() + used_;
+    used_ += lines;
+    std::memset(at, 0, lines * sizeof(Line));
     return reinterpret_cast<T*>(at);
   }
 
  private:
-  std::vector<std::vector<char>> blocks_;
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  static constexpr size_t kLines = (size_t{1} << 20) / sizeof(Line);  // of a block at least
+  std::vector<std::vector<Line>> blocks_;
   size_t block_ = 0, used_ = 0;
 };
 thread_local Arena arena;
@@ -271,17 +273,24 @@ PlainData data_of(const Ints& indptr, const Ints& indices, const Floats& values,
           features, classes};
 }
 
-// Sorts the arrays that follow the fixed arguments into weights, slots and statistics.
+// Sorts the arrays that follow the fixed arguments, each as `get` has it, into weights, slots and statistics.
 template <class Get>
-bool sort_arrays(const Description& d, int slots, bool sparse, int64_t lanes, size_t given, const Get& get, Arrays* a) {
+bool sort_arrays(const Description& d, int slots, bool sparse, int64_t lanes, ffi::RemainingArgs& given, const Get& get,
+                 Arrays* a) {
   const size_t n = d.weights();
-  if (given != n * size_t(1 + slots) + d.statistics()) return false;
-  for (size_t i = 0; i < given; ++i) {
+  if (lanes == 0 || n == 0 || given.size() != n * size_t(1 + slots) + d.statistics()) return false;
+  if (sparse) {
+    const auto first = given.get<Floats>(0);
+    if (!first || first->dimensions().size() != 3) return false;
+    a->tiles = first->dimensions()[0] / lanes, a->width = first->dimensions()[2];
+    if (a->width < 1 || a->width > kWidths[0]) return false;  // no inner loop is wider
+  }
+  for (size_t i = 0; i < given.size(); ++i) {
     float* data = get(i);
     if (!data) return false;
     (i < n ? a->weights : i < n * size_t(1 + slots) ? (i < 2 * n ? a->slot0 : a->slot1) : a->statistics).push_back(data);
   }
-  return lanes > 0 && (!sparse || (a->width > 0 && a->width <= kWidths[0]));  // no inner loop is wider
+  return true;
 }
 
 ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints labels, Ints order, Bytes member,
@@ -293,24 +302,12 @@ ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values,
   const int64_t steps = order.dimensions()[0], batch = order.dimensions()[1];
   const bool sparse = indptr.element_count() > 0;
   if (rule <= kGradient || rule >= kNadam || old.size() != out.size() || description.parts.empty() ||
-      batch > UINT16_MAX + 1 || int64_t(labels.element_count()) != rows || lanes == 0)
+      batch > UINT16_MAX + 1 || int64_t(labels.element_count()) != rows)
     return wrong("no such plain network");
-  const auto shared = [&](size_t i) -> float* {  // XLA lets both share their memory; where it did not, we copy
-    auto from = old.get<Floats>(i);
-    auto to = out.get<Floats>(i);
-    if (!from || !to || from->element_count() != (*to)->element_count()) return nullptr;
-    if ((*to)->typed_data() != from->typed_data())
-      std::memcpy((*to)->typed_data(), from->typed_data(), from->size_bytes());
-    return (*to)->typed_data();
-  };
+  const auto shared = [&](size_t i) { return in_place(old, i, out, i); };
   Arrays arrays;
-  if (sparse) {
-    const auto first = old.get<Floats>(0);
-    if (!first || first->dimensions().size() != 3) return wrong("the first kernel is not packed");
-    arrays.tiles = first->dimensions()[0] / lanes, arrays.width = first->dimensions()[2];
-  }
   const int slots = rule == kAdam ? 2 : rule == kSgd ? 0 : 1;
-  if (!sort_arrays(description, slots, sparse, lanes, out.size(), shared, &arrays)) return wrong("shapes do not fit");
+  if (!sort_arrays(description, slots, sparse, lanes, old, shared, &arrays)) return wrong("shapes do not fit");
   const int64_t weights = int64_t(arrays.weights.size());
   arrays.l1 = penalties.typed_data(), arrays.l2 = penalties.typed_data() + lanes * weights;
   arrays.rates = rates.typed_data(), arrays.dropouts = rates.dimensions()[1];
@@ -351,16 +348,11 @@ ffi::Error evaluate(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats valu
   const bool sparse = indptr.element_count() > 0;
   if (description.parts.empty() || int64_t(labels.element_count()) != rows) return wrong("no such plain network");
   Arrays arrays;
-  if (sparse) {
-    const auto first = given.get<Floats>(0);
-    if (!first || first->dimensions().size() != 3) return wrong("the first kernel is not packed");
-    arrays.tiles = first->dimensions()[0] / lanes, arrays.width = first->dimensions()[2];
-  }
   const auto array = [&](size_t i) -> float* {
     auto found = given.get<Floats>(i);
     return found ? const_cast<float*>(found->typed_data()) : nullptr;  // read only
   };
-  if (!sort_arrays(description, 0, sparse, lanes, given.size(), array, &arrays)) return wrong("shapes do not fit");
+  if (!sort_arrays(description, 0, sparse, lanes, given, array, &arrays)) return wrong("shapes do not fit");
   const PlainData data = data_of(indptr, indices, values, labels, features, description.parts.back().units);
   constexpr int64_t kBlock = 256;
   const int64_t blocks = (int64_t(chosen.element_count()) + kBlock - 1) / kBlock;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "in_place.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "sparse.h"
@@ -193,19 +194,13 @@ ffi::Error gradient(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats valu
               out->typed_data(), nullptr, nullptr);
 }
 
-// XLA lets weights and slots share their buffers with the results; where it did not, they are copied first.
 ffi::Error update(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats grad,
                   Floats coefficients, ffi::RemainingArgs old, ffi::RemainingRets out, int64_t rule) {
   float* data[3] = {};
   if (rule <= kGradient || rule >= kRules || out.size() < 1 || out.size() > 3 || old.size() != out.size())
     return wrong("no such rule");
-  for (size_t i = 0; i < out.size(); ++i) {
-    auto from = old.get<Floats>(i);
-    auto to = out.get<Floats>(i);
-    if (!from || !to || from->element_count() != (*to)->element_count()) return wrong("shapes do not fit");
-    data[i] = (*to)->typed_data();
-    if (data[i] != from->typed_data()) std::memcpy(data[i], from->typed_data(), from->size_bytes());
-  }
+  for (size_t i = 0; i < out.size(); ++i)
+    if (!(data[i] = in_place(old, i, out, i))) return wrong("shapes do not fit");
   const Cut cut(out.get<Floats>(0).value()->dimensions());
   return step(pool, Input(indptr, indices, values, rows), grad, coefficients.typed_data(), rule, cut, data[0], data[1],
               data[2]);

@@ -104,8 +104,7 @@ def fit(
         try:
             result = study.run()
             final = study.base.from_dict(result["chosen"]["recipe"])
-            told = ("name", "source", "target", "command", "version", "created", "chosen", "test")
-            card = {k: result[k] for k in told}
+            card = {k: result[k] for k in CARD}
             card["test"] = {k: v for k, v in (card["test"] or {}).items() if k not in {"errors", "confusion"}}
             model = study.model("chosen", final)
             Predictor(model, study.encoder, dataset.classes, study.temperature, card, logits=study.logits).save(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from goodfit.models.network import Network
 from goodfit.train.lane import Lane
 
 FIXED = 2e4
@@ -58,7 +57,8 @@ class Part:
     def of(cls, lanes: Sequence[Lane], size: int) -> Part:
         """A chunk of lanes."""
         network = lanes[0].network
-        return cls(network.structure, size, _weights(network), max(lane.network.epochs for lane in lanes))
+        epochs = max(lane.network.epochs for lane in lanes)
+        return cls(network.structure, size, network.model.count_params(), epochs)
 
 
 class Pace:
@@ -114,7 +114,3 @@ def fewer(size: int, active: int) -> int:
     while size > 1 and -(-size // 2) >= max(active, 1):
         size = -(-size // 2)
     return size
-
-
-def _weights(network: Network) -> int:
-    return sum(int(np.prod(v.shape)) for v in network.model.weights)

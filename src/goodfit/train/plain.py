@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,6 @@ from goodfit.train.kernels import SparseRows
 State = dict[str, Any]
 
 _DENSE, _NORMALIZATION, _RELU, _DROPOUT, _SIGMOID, _SOFTMAX = range(6)  # as in native/plain.h
-_RULES = {"sgd": 1, "momentum": 2, "rmsprop": 3, "adam": 4, "adamw": 4}
 WIDEST = 128
 """Units of a layer at most: wider ones are matrix products, which XLA is good at."""
 _TILES = (4, 8, 16, 32)
@@ -69,7 +68,12 @@ class Plain:
             rows = isinstance(x, SparseRows) and x.features == self.inputs
         else:
             rows = getattr(x, "shape", ())[1:] == (self.inputs,) and x.dtype == jnp.float32
-        return rows and batch <= _ROWS and not {"class_weight", "sample_weight"} & lanes.keys() and kernels.native()
+        return (
+            rows
+            and batch <= _ROWS
+            and not {"class_weight", "sample_weight"} & lanes.keys()
+            and kernels.native("goodfit_plain_train")
+        )
 
     def epoch(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, order: jax.Array) -> Any:
         """As `Program` trains an epoch: the state, and sums of loss, right answers and rows, `(lanes,)` each."""
@@ -98,7 +102,7 @@ class Plain:
         )  # fmt: skip
         aliases = {len(given) + i: 2 + i for i in range(len(arrays))}
         call = jax.ffi.ffi_call("goodfit_plain_train", results, input_output_aliases=aliases)
-        sums, moved, *new = call(*given, *arrays, **self._told(), rule=np.int64(_RULES[self.rule]))
+        sums, moved, *new = call(*given, *arrays, **self._told(), rule=np.int64(rules.NATIVE[self.rule]))
         out = self._put(state, new)
         out["optimizer"][self.iterations] = state["optimizer"][self.iterations] + moved
         out["step"] = state["step"] + steps
@@ -169,7 +173,7 @@ def of(form: LaneForm, optimizer: keras.optimizers.Optimizer, rule: str | None) 
         keras.losses.CategoricalCrossentropy: (_SOFTMAX, keras.activations.softmax),
     }
     end = ends.get(type(loss))
-    if rule not in _RULES or end is None or (units == 1) != (end[0] == _SIGMOID):
+    if rule not in SLOT_NAMES or end is None or (units == 1) != (end[0] == _SIGMOID):
         return None
     if (
         loss.reduction != "sum_over_batch_size"
@@ -181,76 +185,95 @@ def of(form: LaneForm, optimizer: keras.optimizers.Optimizer, rule: str | None) 
         return None
     if any(v.dtype != "float32" or v.regularizer or v.constraint for v in model.trainable_variables):
         return None
-    parts = _parts(model, end[1])
-    if parts is None or parts[0][0] != _DENSE or len(form.trainable) != len(model.trainable_variables):
+    parts = _parts(model, *end)
+    inputs = network.model.inputs[0].shape[-1]
+    if not parts or parts[0].operation != _DENSE or inputs is None:
         return None
     place = {id(v): i for i, v in enumerate(model.trainable_variables)}
     still = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
+    if any(id(v) not in place for part in parts for v in part.own if v is not None):
+        return None  # frozen
+    weights = [-1 if v is None else place[id(v)] for part in parts for v in part.own]
+    salts = [part.noise for part in parts if part.noise is not None]
     layers: list[int] = []
-    numbers: list[float] = []
-    weights: list[int] = []
-    statistics: list[int] = []
-    salts: list[tuple[int, str]] = []
-    inputs = network.model.inputs[0].shape[-1] if form.first is not None else model.inputs[0].shape[-1]
     now = inputs
-    for operation, layer, width, extra, both, own, moving in parts:
-        if operation == _DROPOUT:
-            extra = len(salts)
-            salts.append((layer.salt, layer.rate_name))
-        layers += [operation, now, width or now, extra]
-        numbers += both
-        weights += [-1] if operation == _DENSE and len(layers) == 4 and form.first is not None else []
-        if any(id(v) not in place for v in own):
-            return None  # frozen
-        weights += [place[id(v)] for v in own]
-        statistics += [still[id(v)] for v in moving]
-        now = width or now
-    layers += [end[0], now, now, 0]
-    numbers += [0.0, 0.0]
-    first = layers[2] if form.first is None else kernels.tile_width(layers[2])
-    tiled = form.first is None or first in _TILES or first == layers[2] <= max(_TILES)
-    if now != units or max(layers[2::4]) > WIDEST or not tiled or inputs is None:
+    for part in parts:
+        extra = part.extra if part.noise is None else salts.index(part.noise)
+        layers += [part.operation, now, part.units or now, extra]
+        now = part.units or now
+    tiled = form.first is None or layers[2] <= max(_TILES) or kernels.tile_width(layers[2]) in _TILES
+    if now != units or max(layers[2::4]) > WIDEST or not tiled:
         return None
     kinds = [getattr(optimizer, name) for name in SLOT_NAMES[rule]]
     known = {id(v): i for i, v in enumerate(optimizer.variables)}
     slots = tuple(tuple(-1 if w < 0 else known[id(kind[w])] for w in weights) for kind in kinds)
     return Plain(
-        form, np.asarray(layers, np.int32), np.asarray(numbers, np.float32), rule, int(inputs), tuple(weights), slots,
-        tuple(statistics), tuple(salts), known[id(optimizer.iterations)],
-    )  # fmt: skip
+        form=form,
+        layers=np.asarray(layers, np.int32),
+        numbers=np.asarray([n for part in parts for n in part.numbers], np.float32),
+        rule=rule,
+        inputs=int(inputs),
+        weights=tuple(weights),
+        slots=slots,
+        statistics=tuple(still[id(v)] for part in parts for v in part.moving),
+        salts=tuple(salts),
+        iterations=known[id(optimizer.iterations)],
+    )
 
 
-def _parts(model: keras.Sequential, end: Any) -> list[tuple[Any, ...]] | None:
-    """Operation, layer, units, what else, two numbers, trainable and other variables of each part; None if not plain.
+class _Part(NamedTuple):
+    """An operation of a plain network.
 
-    The activation of the last layer, which must be `end`, is left out.
+    Attributes:
+        operation: One of those above.
+        units: Of its output; 0 leaves them as they are.
+        extra: Which weights there are, as native/plain.cpp has it.
+        numbers: Momentum and epsilon of a normalisation.
+        own: Its trainable variables; None is the taken-out kernel.
+        moving: Its moving statistics.
+        noise: The salt of a dropout layer's noise, and the key of its rate.
     """
-    out: list[tuple[Any, ...]] = []
-    none = (0.0, 0.0)
+
+    operation: int
+    units: int = 0
+    extra: int = 0
+    numbers: tuple[float, float] = (0.0, 0.0)
+    own: tuple[Any, ...] = ()
+    moving: tuple[Any, ...] = ()
+    noise: tuple[int, str] | None = None
+
+
+def _parts(model: keras.Sequential, last: int, end: Any) -> list[_Part] | None:
+    """What a network does, operation by operation; None if it is not plain.
+
+    Args:
+        model: A lane form.
+        last: The operation that it must end with.
+        end: The activation that is this operation.
+    """
+    out: list[_Part] = []
     for i, layer in enumerate(model.layers):
-        last = i == len(model.layers) - 1
+        kind = type(layer)
         if layer.activity_regularizer is not None:
             return None
-        if type(layer) is lane_layers.LaneHead:
-            if i > 0:
-                return None
-            out.append((_DENSE, layer, layer.units, int(layer.dense_bias), none, layer.variables, []))
-        elif type(layer) is lane_layers.LaneDense:
-            out.append((_DENSE, layer, layer.units, int(layer.use_bias), none, layer.variables, []))
-        elif type(layer) is lane_layers.LaneBatchNormalization and not layer.renorm:
-            own = [v for v in (layer.gamma, layer.beta) if v is not None]
+        if kind is lane_layers.LaneHead and i == 0:
+            out.append(_Part(_DENSE, layer.units, int(layer.dense_bias), own=(None, *layer.variables)))
+        elif kind is lane_layers.LaneDense:
+            out.append(_Part(_DENSE, layer.units, int(layer.use_bias), own=tuple(layer.variables)))
+        elif kind is lane_layers.LaneBatchNormalization and not layer.renorm:
+            own = tuple(v for v in (layer.gamma, layer.beta) if v is not None)
             there = int(layer.gamma is not None) + 2 * int(layer.beta is not None)
-            numbers, moving = (layer.momentum, layer.epsilon), [layer.moving_mean, layer.moving_variance]
-            out.append((_NORMALIZATION, layer, None, there, numbers, own, moving))
-        elif type(layer) is lane_layers.LaneDropout and not layer.shared:
-            out.append((_DROPOUT, layer, None, 0, none, [], []))
-        elif type(layer) is not keras.layers.Activation:
+            moving = layer.moving_mean, layer.moving_variance
+            out.append(_Part(_NORMALIZATION, 0, there, (layer.momentum, layer.epsilon), own, moving))
+        elif kind is lane_layers.LaneDropout and not layer.shared:
+            out.append(_Part(_DROPOUT, noise=(layer.salt, layer.rate_name)))
+        elif kind is not keras.layers.Activation:
             return None
         activation = getattr(layer, "activation", keras.activations.linear)
-        if last and activation is end:
-            return out
+        if i == len(model.layers) - 1:
+            return [*out, _Part(last)] if activation is end else None
         if activation is keras.activations.relu:
-            out.append((_RELU, layer, None, 0, none, [], []))
+            out.append(_Part(_RELU))
         elif activation is not keras.activations.linear:
             return None
     return None

@@ -19,8 +19,7 @@ times as many where no layer is wider than `NARROW`."""
 
 def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
     """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
-    weights = sum(int(np.prod(v.shape)) for v in network.model.weights)
-    return 4 * (COPIES * weights + 6 * network.batch_size * widest(network.model)) + rows
+    return 4 * (COPIES * network.model.count_params() + 6 * network.batch_size * widest(network.model)) + rows
 
 
 def require_room(network: Network, rows: int, sparse: bool, memory: int) -> None:

@@ -77,6 +77,9 @@ class Network:
         return text(what)
 
 
+OWN = "goodfit"
+"""The name of models that are made of recipes, whose layers all have names of their own."""
+
 _OPTIMIZERS = {
     "sgd": lambda r: keras.optimizers.SGD(r.learning_rate),
     "momentum": lambda r: keras.optimizers.SGD(r.learning_rate, momentum=0.9),
@@ -124,7 +127,7 @@ def from_recipe(
     else:
         stack.append(layers.Dense(classes, activation="softmax", name="output"))
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    model = keras.Sequential([layers.Input(shape, name="features"), *stack], name="goodfit")
+    model = keras.Sequential([layers.Input(shape, name="features"), *stack], name=OWN)
     return of(
         model,
         _OPTIMIZERS[recipe.optimizer](recipe),

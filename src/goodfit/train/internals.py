@@ -20,6 +20,7 @@ import numpy as np
 from goodfit.diagnose.internals import layers
 from goodfit.diagnose.internals.record import LARGEST, SATURATED
 from goodfit.diagnose.preflight.network import Part
+from goodfit.models.network import OWN
 from goodfit.models.walk import flat_layers
 from goodfit.train import kernels
 from goodfit.train.kernels import SparseRows
@@ -176,7 +177,7 @@ def _names(model: keras.Model) -> dict[str, str]:
     """What layers are called where Keras named them first in this model: its own count goes on from model to model."""
     seen: dict[str, int] = {}
     out: dict[str, str] = {}
-    if model.name == "goodfit":  # a recipe has named all its layers
+    if model.name == OWN:
         return out
     for layer in flat_layers(model):
         base = re.sub(r"_\d+$", "", layer.name)

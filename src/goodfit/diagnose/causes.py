@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from goodfit.diagnose.catalogue import ENTRIES
-from goodfit.diagnose.curves import ranked
+from goodfit.diagnose.curves import EXPLAINS as ON_CURVES
+from goodfit.diagnose.curves import OF_STEPS, ranked
 from goodfit.diagnose.finding import SEVERITIES, Finding
 
 OF_DATA = {entry.code for entry in ENTRIES if entry.seen_in == "data"} - {"unscaled_input"}
@@ -15,20 +16,11 @@ OF_DATA = {entry.code for entry in ENTRIES if entry.seen_in == "data"} - {"unsca
 MOOT = {"exploding_gradient"}
 """Codes that are seen before training and do no harm where the network learns all the same."""
 
-_OF_STEPS = (
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "underfitting",
-    "oscillation",
-    "plateau",
-    "too_few_epochs",
-    "noisy_validation",
-)
 _INSIDE = ("dying_relu", "vanishing_gradient", "exploding_gradient", "learning_rate_too_low", "learning_rate_too_high")
 _OF_MODEL = ("double_softmax", "wrong_loss", "wrong_activation", "constant_initializer", "unscaled_input")
 EXPLAINS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys((*_INSIDE, *_OF_MODEL), _OF_STEPS),
-    "unshuffled_split": ("overfitting", "noisy_validation", "too_many_epochs", "too_few_epochs", "last_weights_kept"),
+    **dict.fromkeys((*_INSIDE, *_OF_MODEL), OF_STEPS),
+    "unshuffled_split": ON_CURVES["unshuffled_split"],
 }
 """What a cause seen inside or before training explains in the curves."""
 

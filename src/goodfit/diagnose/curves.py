@@ -11,7 +11,7 @@ from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.view import View
 from goodfit.history import History
 
-_OF_STEPS = (
+OF_STEPS = (
     "learning_rate_too_high",
     "learning_rate_too_low",
     "underfitting",
@@ -20,9 +20,11 @@ _OF_STEPS = (
     "too_few_epochs",
     "noisy_validation",
 )
+"""What a network that cannot learn, or learns something else, shows on the curves."""
+
 EXPLAINS: dict[str, tuple[str, ...]] = {
     "diverged": tuple(c for c in CODES if c != "diverged"),
-    **dict.fromkeys(("double_softmax", "wrong_loss"), _OF_STEPS),
+    **dict.fromkeys(("double_softmax", "wrong_loss"), OF_STEPS),
     "learning_rate_too_high": (
         "underfitting",
         "overfitting",

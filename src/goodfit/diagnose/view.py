@@ -218,6 +218,11 @@ class View:
         return self.curve(f"train_{self.metric}", self.metric) if self.metric else None
 
     @cached_property
+    def running_metric(self) -> Curve | None:
+        """The main metric of the rows and passes of `running`: Keras's running value, else in inference mode."""
+        return self.curve(self.metric, f"train_{self.metric}") if self.metric else None
+
+    @cached_property
     def val_metric(self) -> Curve | None:
         """The main metric on validation rows."""
         return self.curve(f"val_{self.metric}") if self.metric else None

@@ -34,7 +34,7 @@ class DoubleSoftmax(Rule):
     def check(self, view: View, context: Context) -> Finding | None:
         """Loss and accuracy add up to the same all along, and the loss is `TOO_UNSURE` times what accuracy explains."""
         running = view.running
-        score = view.curve(str(view.metric), f"train_{view.metric}")
+        score = view.running_metric
         assert running is not None
         if score is None or "acc" not in score.key or context.regularised:
             return None

@@ -23,7 +23,7 @@ class UnshuffledSplit(Rule):
         assert val is not None
         assert running is not None
         assert held is not None
-        score = view.curve(str(view.metric), f"train_{view.metric}")
+        score = view.running_metric
         if score is None or "acc" not in held.key:
             return None
         early = slice(0, AT_ONCE)

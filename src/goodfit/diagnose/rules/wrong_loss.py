@@ -24,8 +24,7 @@ def surprise(view: View, val: bool) -> float:
         view: The curves; loss and accuracy are taken from the same rows and passes (both running, or validation).
         val: Whether of the validation rows.
     """
-    loss = view.val if val else view.running
-    score = view.val_metric if val else view.curve(str(view.metric), f"train_{view.metric}")
+    loss, score = (view.val, view.val_metric) if val else (view.running, view.running_metric)
     if loss is None or score is None or "acc" not in score.key:
         return math.nan
     good = np.isfinite(loss.mean) & np.isfinite(score.mean)

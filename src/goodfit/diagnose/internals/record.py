@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from goodfit.diagnose.context import Context
+from goodfit.diagnose.noise import median
 from goodfit.history import History
 
 Array = np.ndarray
@@ -70,7 +71,7 @@ class Internals:
         if not any(k.startswith(_MEASURES) for k in history.curves) or not history.runs:
             return None
         ran = int(np.sort(history.epochs_run)[::-1][(history.runs - 1) // 2])
-        curves = {k: _median(c[:, :ran]) for k, c in history.curves.items() if k == "loss" or k.startswith(_MEASURES)}
+        curves = {k: _medians(c[:, :ran]) for k, c in history.curves.items() if k == "loss" or k.startswith(_MEASURES)}
         points = [{k: float(c[e]) for k, c in curves.items()} | {"epoch": e + 1.0} for e in range(ran)]
         return cls.of(points, **{"chance": Context().filled(history.meta).chance, **facts})
 
@@ -94,15 +95,13 @@ class Internals:
         return int(np.isfinite(self.loss).sum())
 
 
-def _median(runs: Array) -> Array:
+def _medians(runs: Array) -> Array:
     """Median of the runs that have a value, by epoch; NaN where none has."""
     out = np.full(runs.shape[1], np.nan)
     for e, values in enumerate(runs.T):
-        there = np.sort(values[~np.isnan(values)])
+        there = values[~np.isnan(values)]
         if len(there):
-            out[e] = (
-                there[len(there) // 2] if len(there) % 2 else there[len(there) // 2 - 1 : len(there) // 2 + 1].mean()
-            )
+            out[e] = median(there)
     return out
 
 

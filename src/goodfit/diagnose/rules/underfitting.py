@@ -44,8 +44,7 @@ class Underfitting(Rule):
         if score is not None and view.val is not None and view.val_metric is not None:
             # Validation rows may fare better than a running accuracy, which is measured under dropout.
             reach = max(reach, within_reach(view.val, view.val_metric))
-        least = None if floor is None else floor + min(CHANCE, (1 - floor) / 2)
-        if score is not None and floor is not None and least is not None and reach < least:
+        if score is not None and floor is not None and reach < (least := floor + min(CHANCE, (1 - floor) / 2)):
             severity, sure = "error", 2.0 + (least - reach) / CHANCE
             evidence["chance"] = number(floor)
             said = (

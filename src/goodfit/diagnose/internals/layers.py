@@ -28,13 +28,15 @@ def kernels(model: Any) -> dict[str, Any]:
 
 def hidden(model: Any) -> list[Part]:
     """Hidden layers with a ReLU, sigmoid or tanh at their end, in order."""
-    ends = {id(p.layer) for p in Network.of(model).output}
-    graph = getattr(model, "operations", None) or model.layers
-    if not hasattr(model, "operations") and type(model).__name__ != "Sequential":
-        graph = [x for x in model._flatten_layers(include_self=False) if not getattr(x, "layers", None)]
+    network = Network.of(model)
+    ends = {id(p.layer) for p in network.output}
+    if network.graph:
+        inside = getattr(model, "operations", None) or model.layers
+    else:
+        inside = [x for x in model._flatten_layers(include_self=False) if not getattr(x, "layers", None)]
     return [
         p
-        for p in map(Part.of, graph)
+        for p in map(Part.of, inside)
         if (p.activation in RELU or p.activation in SATURATED) and id(p.layer) not in ends and not _recurrent(p)
     ]
 

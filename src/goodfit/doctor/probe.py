@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import keras
@@ -43,7 +44,6 @@ class Probe:
         self._look = self._looker() if x is not None else None
         self._norms = self._gradient() if x is not None and y is not None and self._small else None
         self.failed: list[str] = []
-        self._epochs = 1
 
     def output(self) -> Array | None:
         """What the model gives for the rows, in inference mode; None for several outputs."""
@@ -54,11 +54,11 @@ class Probe:
         """All measures of now, by `<measure>/<layer>`; one that fails is left out from then on.
 
         Args:
-            epochs: Epochs since the last time; what weights moved is told for one of them.
+            epochs: Epochs since the last time; what weights moved is told for one of them, and not for none.
         """
         out: dict[str, float] = {}
-        self._epochs = epochs
-        for name, look in (("gradients", self._gradients), ("weights", self._changes), ("units", self._units)):
+        changes = partial(self._changes, epochs)
+        for name, look in (("gradients", self._gradients), ("weights", changes), ("units", self._units)):
             if name not in self.failed:
                 try:
                     out |= look()
@@ -66,11 +66,10 @@ class Probe:
                     self.failed.append(name)
         return out
 
-    def _changes(self) -> dict[str, float]:
-        now = {name: array(v).copy() for name, v in self._kernels.items()}
-        out = {f"weight_change/{name}": change(self._before[name], now[name]) / self._epochs for name in now}
+    def _changes(self, epochs: int) -> dict[str, float]:
+        before, now = self._before, {name: array(v).copy() for name, v in self._kernels.items()}
         self._before = now
-        return out
+        return {f"weight_change/{name}": change(before[name], now[name]) / epochs for name in now} if epochs else {}
 
     def _units(self) -> dict[str, float]:
         if self._look is None:

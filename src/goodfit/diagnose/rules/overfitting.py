@@ -36,7 +36,8 @@ def rise(view: View, context: Context | None = None) -> dict[str, float]:
     val = view.val
     assert val is not None
     end = len(val.mean) - 1
-    rows = (context.validation_rows if context else None) or view.held_rows
+    few = len(val.runs) < 3  # else the noise between seeds is known, and holds that of the rows
+    rows = (context.validation_rows if context else None) or view.held_rows if few else None
     size, error = val.change(val.best, end) if val.best < end else (0.0, 0.0)
     gained = view.start - val.at_best
     return {
@@ -45,7 +46,7 @@ def rise(view: View, context: Context | None = None) -> dict[str, float]:
         "relative": size / abs(val.at_best) if val.at_best else math.inf,
         "sure": max(size / error if error > 0 else math.inf, val.climb(val.best, end)),
         "after": end - val.best,
-        "least": ROWS_NOISE / math.sqrt(rows) if rows and len(val.runs) < 3 else 0.0,
+        "least": ROWS_NOISE / math.sqrt(rows) if rows else 0.0,
         "in_a_row": _in_a_row(val.mean[val.best :]) if len(val.mean) <= SHORT else 0,
     }
 

@@ -91,6 +91,11 @@ class Curve:
         return rough if np.isfinite(rough) else 0.0
 
     @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a share of rows that were told rightly, by its name."""
+        return "acc" in self.key
+
+    @property
     def first(self) -> float:
         """The mean's first value."""
         return float(self.mean[np.isfinite(self.mean)][0])
@@ -231,7 +236,7 @@ class View:
     def held_rows(self) -> int | None:
         """How many validation rows there are, as the first run's accuracy gives away; None where it does not."""
         curve = self.val_metric
-        return rows_behind(curve.logged[0]) if curve is not None and "acc" in curve.key else None
+        return rows_behind(curve.logged[0]) if curve is not None and curve.is_accuracy else None
 
     @cached_property
     def same_answer(self) -> bool:
@@ -240,7 +245,7 @@ class View:
         The network tells every row the same, or does not change at all. Its loss cannot be under the entropy of being
         right as often as it is, which a network that has learned passes.
         """
-        curves = [c for c in (self.train_metric, self.val_metric) if c is not None and "acc" in c.key]
+        curves = [c for c in (self.train_metric, self.val_metric) if c is not None and c.is_accuracy]
         if self.train is None or self.train_metric not in curves or self.epochs < 4:
             return False
         # A mean over batches may differ in its last digits.

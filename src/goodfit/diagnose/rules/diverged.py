@@ -65,7 +65,7 @@ class Diverged(Rule):
     def _forgot(self, view: View) -> Finding | None:
         """The finding for a training accuracy that is lost again, however high the loss once was."""
         score = view.train_metric
-        if score is None or "acc" not in score.key:
+        if score is None or not score.is_accuracy:
             return None
         x = score.mean[np.isfinite(score.mean)]
         top = int(np.argmax(x))

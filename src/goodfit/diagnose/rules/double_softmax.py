@@ -36,7 +36,7 @@ class DoubleSoftmax(Rule):
         running = view.running
         score = view.running_metric
         assert running is not None
-        if score is None or "acc" not in score.key or context.regularised:
+        if score is None or not score.is_accuracy or context.regularised:
             return None
         good = np.isfinite(running.mean) & np.isfinite(score.mean)
         loss, accuracy = running.mean[good], score.mean[good]

@@ -37,7 +37,7 @@ class LearningRateTooHigh(Rule):
         train, score = view.train, view.train_metric
         assert train is not None
         assert score is not None
-        if "acc" not in score.key:
+        if not score.is_accuracy:
             return None
         accuracy = float(np.clip(score.last, 0, 1))
         classes = context.classes or self._classes(view, accuracy)

@@ -26,7 +26,7 @@ class LearningRateTooLow(Rule):
         assert train is not None
         x = train.smooth[np.isfinite(train.smooth)]
         n = len(x)
-        accuracy = score.last if score is not None and "acc" in score.key else None
+        accuracy = score.last if score is not None and score.is_accuracy else None
         if n < 3 or x[-1] <= 0 or (accuracy is not None and accuracy >= FITS):
             return None
         third = max(1, (n - 1) // 3)

@@ -23,7 +23,7 @@ class Plateau(Rule):
         assert train is not None
         x = train.smooth[np.isfinite(train.smooth)]
         n, fall = len(x), float(x[0] - np.min(x))
-        accuracy = score.at_best if score is not None and "acc" in score.key else None
+        accuracy = score.at_best if score is not None and score.is_accuracy else None
         if n < 8 or fall < NOTHING_LEARNED * abs(float(x[0])) or (accuracy is not None and accuracy >= FITS):
             return None
         reached = int(np.argmax(x <= x.min() + FLAT * fall))

@@ -88,7 +88,7 @@ class TooFewEpochs(Rule):
         done = bool(rate[-1] < 0.1 * rate.max())
         metric = view.val_metric if view.val else view.train_metric
         points, accuracy = None, 0.0
-        if metric is not None and "acc" in metric.key and len(metric.smooth) == n and np.isfinite(metric.smooth).all():
+        if metric is not None and metric.is_accuracy and len(metric.smooth) == n and np.isfinite(metric.smooth).all():
             points, accuracy = gain * errors_per_loss(curve.smooth, 1 - metric.smooth), metric.last
         running = view.running.last if view.val is not None and view.running is not None else 0.0
         apart = running > 0 and curve.last > WIDE * running and worth < FAR_OFF

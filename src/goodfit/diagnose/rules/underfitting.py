@@ -32,7 +32,7 @@ class Underfitting(Rule):
         """Training accuracy at chance, or below a linear model's, or a training loss that hardly moved."""
         train = view.train
         assert train is not None
-        score = view.train_metric if view.train_metric and "acc" in view.train_metric.key else None
+        score = view.train_metric if view.train_metric and view.train_metric.is_accuracy else None
         floor = self._chance(train, score, context)
         fell = train.first - train.at_best
         moved = fell / abs(train.first) if train.first else 0.0

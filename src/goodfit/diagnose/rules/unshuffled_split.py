@@ -24,7 +24,7 @@ class UnshuffledSplit(Rule):
         assert running is not None
         assert held is not None
         score = view.running_metric
-        if score is None or "acc" not in held.key:
+        if score is None or not held.is_accuracy:
             return None
         early = slice(0, AT_ONCE)
         with np.errstate(divide="ignore", invalid="ignore"):

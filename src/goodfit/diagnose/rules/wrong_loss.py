@@ -25,7 +25,7 @@ def surprise(view: View, val: bool) -> float:
         val: Whether of the validation rows.
     """
     loss, score = (view.val, view.val_metric) if val else (view.running, view.running_metric)
-    if loss is None or score is None or "acc" not in score.key:
+    if loss is None or score is None or not score.is_accuracy:
         return math.nan
     good = np.isfinite(loss.mean) & np.isfinite(score.mean)
     values, accuracy = loss.mean[good], score.mean[good]

@@ -15,7 +15,7 @@ from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.internals import Internals, internals
 from goodfit.history import History
 from labels import FAULTS, FROM_THE_LOG
-from shares import Table, wilson
+from shares import Table, interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def percent(hits: int, of: int) -> str:
     """A share with its interval, for the page."""
     if not of:
         return "-"
-    low, high = wilson(hits, of)
+    low, high = interval(hits, of)
     return f"{hits} of {of}: {hits / of:.1%} [{100 * low:.0f}, {100 * high:.0f}]"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 
 from goodfit import data, encode
 from goodfit.encode import ngrams
+from goodfit.settings import data_folders
 
 TEXT = {"units": [16, 16], "batch_size": 512, "optimizer": "rmsprop"}
 LANED: dict[str, dict[str, Any]] = {
@@ -88,8 +87,7 @@ SIZES = {
 
 def folder(name: str) -> Path | None:
     """A data set's folder of GOODFIT_DATA, if there is one."""
-    places = (Path(p) / name for p in os.environ.get("GOODFIT_DATA", "").split(os.pathsep) if p)
-    return next((p for p in places if p.is_dir()), None)
+    return next((p / name for p in data_folders() if (p / name).is_dir()), None)
 
 
 def text_rows(rows: int, words: int) -> tuple[dict[str, Any], str]:
@@ -116,10 +114,9 @@ def table_rows(rows: int) -> tuple[dict[str, Any], str]:
 def image_rows(rows: int) -> tuple[dict[str, Any], str]:
     """Fashion-MNIST where it is at hand, else digits blown up to 28x28; four fifths train."""
     if place := folder("fashion-mnist"):
-        raw = gzip.decompress((place / "train-images-idx3-ubyte.gz").read_bytes())[16:]
-        x = np.frombuffer(raw, np.uint8).reshape(-1, 28, 28, 1).astype("float32") / 255
-        y = np.frombuffer(gzip.decompress((place / "train-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
-        return _cut(x[:rows], y[:rows].astype("int64")), "fashion-mnist"
+        dataset = data.load(str(place))
+        keep = np.flatnonzero(~dataset.test)[:rows]
+        return _cut(dataset.rows[keep][..., None].astype("float32") / 255, dataset.labels[keep]), "fashion-mnist"
     from sklearn.datasets import load_digits
 
     digits = load_digits()

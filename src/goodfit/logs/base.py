@@ -16,6 +16,9 @@ from goodfit.errors import LogError
 LARGEST = 256 * 2**20
 """A file above this many bytes is no training log."""
 
+DAMAGED = "the JSON is damaged; what could be read of it is judged"
+"""The note of a run that was saved from a file which is no whole JSON any more."""
+
 
 @dataclass
 class Table:

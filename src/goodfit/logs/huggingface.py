@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from goodfit.errors import LogError
-from goodfit.logs.base import Format, Log, Table, value
+from goodfit.logs.base import DAMAGED, Format, Log, Table, value
 
 
 class HuggingFace(Format):
@@ -35,7 +35,7 @@ class HuggingFace(Format):
             Table(
                 {n: [value(e.get(n)) for e in entries] for n in names},
                 facts={k: int(v) for k, v in facts.items() if isinstance(v, int | float) and math.isfinite(v)},
-                notes=["the JSON is damaged; what could be read of it is judged"] if damaged else [],
+                notes=[DAMAGED] if damaged else [],
             )
         ]
 

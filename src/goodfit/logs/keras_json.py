@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from goodfit.errors import LogError
-from goodfit.logs.base import Format, Log, Table, value
+from goodfit.logs.base import DAMAGED, Format, Log, Table, value
 from goodfit.logs.names import canonical
 from goodfit.logs.table import LABELS, SEEDS, parted
 
@@ -56,7 +56,7 @@ def _document(log: Log) -> tuple[Any, list[str]]:
         return ast.literal_eval(re.sub(r"\b(nan|inf)\b", "1e999", plain).strip()), []
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass
-    return _saved(log.text), ["the JSON is damaged; what could be read of it is judged"]
+    return _saved(log.text), [DAMAGED]
 
 
 def _saved(text: str) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from goodfit.diagnose.chance import chance_loss
+from goodfit.diagnose.chance import chance_loss, classes_of
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import distinct
@@ -41,7 +41,7 @@ class LearningRateTooHigh(Rule):
             return None
         accuracy = float(np.clip(score.last, 0, 1))
         classes = context.classes or self._classes(view, accuracy)
-        floor = max(context.majority or 0.0, 1 / (context.classes or max(2, round(1 / max(accuracy, 0.01)))))
+        floor = max(context.majority or 0.0, 1 / (context.classes or classes_of(accuracy, 100)))
         honest = chance_loss(max(accuracy, floor), classes)
         # Whoever is right most of the time has learned, however sure it is where it errs.
         learned = accuracy >= FITS or accuracy > floor + 10 * CHANCE
@@ -84,7 +84,7 @@ class LearningRateTooHigh(Rule):
         """How many classes there may be: as many as make this accuracy, or the first loss, the one of chance."""
         running = view.running
         first = running.first if running is not None else 0.0
-        return max(2, round(1 / max(accuracy, 0.01)), min(MOST_CLASSES, round(math.exp(min(first, 20.0)))))
+        return max(classes_of(accuracy, 100), min(MOST_CLASSES, round(math.exp(min(first, 20.0)))))
 
     def _flips(self, view: View) -> Finding | None:
         """The finding for a network that answers every row alike, now with one class and now with another.

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from goodfit.diagnose.chance import classes_of
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import Array
@@ -68,7 +69,7 @@ class LearningRateTooLow(Rule):
     @staticmethod
     def _above(trend: Array, accuracy: float, context: Context) -> bool:
         """Whether a loss ends above that of chance without ever rising: an output's bias alone would pass it."""
-        classes = context.classes or max(2, round(1 / max(accuracy, 1e-3)))
+        classes = context.classes or classes_of(accuracy, 1000)
         chance = math.log(classes)
         at_chance = accuracy * classes < 1.25
         return (

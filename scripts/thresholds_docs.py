@@ -18,8 +18,8 @@ ROOMS = {
 INTRODUCTION = """# Thresholds
 
 Made from the numbers in `goodfit/diagnose` by `scripts/thresholds_docs.py`. *Fitted* is what was fitted to curves that
-are marked for fitting, *chosen* what rests on the argument beside it; none was set by looking at a set that judges.
-`benchmarks/README.md` tells how often the rules are right.
+are marked for fitting, *chosen* what rests on the argument beside it; none was fitted to a set that judges.
+`benchmarks/README.md` tells how often the rules are right, and what came of each look at the sets that judge.
 """
 
 

@@ -61,8 +61,9 @@ ENTRIES = (
         "What the validation loss fell by in the last third, and what as many epochs again should take off if the "
         "steps go on shrinking as they did.",
         "More epochs (with early stopping), or a higher learning rate.",
-        "The expected gain is under a tenth of the loss, the accuracy has stopped rising, the learning-rate schedule "
-        "has run out, or the network overfits. Without a validation curve it is `info`.",
+        "The expected gain is under an eighth of the loss, or under three tenths where the validation loss is far "
+        "above the training loss; the accuracy has stopped rising, the learning-rate schedule has run out, or the "
+        "network overfits. Without a validation curve it is `info`.",
     ),
     Entry(
         "too_many_epochs",
@@ -87,9 +88,10 @@ ENTRIES = (
         "curves",
         "The steps are too long: the loss leaps instead of falling, or is thrown far off and stays there.",
         "The training loss after the first epochs against that of answering by chance, and the size of its upward "
-        "leaps against its fall; how far the weights move in the farthest epoch against their size.",
+        "leaps against its fall; a validation accuracy that leaps between a few values while nothing is learned; how "
+        "far the weights move in the farthest epoch against their size.",
         "A learning rate three to ten times lower, or a schedule that warms up.",
-        "The loss has come down in spite of the leaps.",
+        "The loss has come down in spite of the leaps, and the weights do not move too far.",
     ),
     Entry(
         "learning_rate_too_low",
@@ -130,14 +132,14 @@ ENTRIES = (
         "Share of units of a layer that are zero on all rows of a probe batch, and since which epoch.",
         "A lower learning rate, He initialisation, leaky ReLU, inputs of a common scale.",
         "Fewer than 70 % of a layer's units are dead, or the layer is the output. It is `info` where the loss comes "
-        "down all the same.",
+        "down all the same, unless no unit lives and no gradient reaches the first layer: then only a bias learns.",
     ),
     Entry(
         "vanishing_gradient",
         "internals",
         "The first layers hardly get any gradient.",
         "Norm of the first layer's gradient against the last layer's, and by itself, on a probe batch; or the share "
-        "of a layer's outputs at the flat ends of its sigmoid or tanh.",
+        "of a layer's outputs at the flat ends of its sigmoid or tanh; or gradients that are exactly 0 everywhere.",
         "ReLU in place of sigmoid or tanh, batch normalisation, residual connections, He initialisation.",
         "A gradient above a thousandth of the last layer's, or above 1e-4. It is `info` where the loss comes down all"
         " the same.",

@@ -24,7 +24,7 @@ SHORT = 10
 rests on eight second differences at the most."""
 
 CLEAR = 0.1
-"""Overfitting: rise over the lowest loss from which three rises in a row are enough. Chosen: three times
+"""Overfitting: rise over the lowest loss from which three rises in a row are enough. Chosen: more than twice
 `RISE_RELATIVE`."""
 
 NEVER = 0.05

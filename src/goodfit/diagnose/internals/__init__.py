@@ -20,7 +20,8 @@ def internals(record: Internals) -> list[Finding]:
         record: What was measured.
 
     Returns:
-        One finding or none; a finding is `info` where the network learns all the same.
+        One finding or none; most are `info` where the network learns all the same. Steps as large as the weights, a
+        dead layer that no gradient passes and gradients that are not finite are not.
     """
     dead, steps = dying_relu.check(record), update_size.check(record)
     gone = vanishing_gradient.check(record)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -168,6 +169,21 @@ def test_from_rows_to_predictions(tmp_path, capsys):
     assert "l2 0.001" in capsys.readouterr().err
     assert goodfit("report", out, "--out", tmp_path / "again.html") == 0
     assert (tmp_path / "again.html").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_says_how_to_go_on(times, tmp_path, capsys, monkeypatch):
+    def interrupted(self, *args):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("goodfit.cli.live.LiveView.progress", interrupted)
+    rows = write(tmp_path / "rows.csv", ROWS)
+    assert goodfit("fit", rows, "--target", "label", "--out", tmp_path / "out", "--seeds", "2") == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line[:17] for line in err.split("\n") if line] == ["goodfit: stopping", "goodfit: stopped;"]
+    assert "the same command goes on" in err
 
 
 def test_every_command_stands_in_the_readme():

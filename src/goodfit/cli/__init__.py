@@ -15,7 +15,7 @@ def main() -> None:
     except GoodfitError as error:
         code = fail(str(error))
     except KeyboardInterrupt:
-        code = fail("stopped; what is finished is kept, and the same command goes on from there.")
+        code = 130  # as Typer has it for the other commands, and shells
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         code = 0

@@ -95,7 +95,7 @@ def fit(
             raise UsageError("bad --ngrams", expected="1, 2 or 3", received=str(ngrams))
         encoder["ngram_range"] = (1, ngrams)
     stop = _Stop()
-    with LiveView(quiet=as_json) as view, stop:
+    with stop, LiveView(quiet=as_json) as view:
         study = job.fit(
             data,
             target,
@@ -200,8 +200,10 @@ class _Stop:
         self.before = signal.signal(signal.SIGINT, self._interrupted)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         signal.signal(signal.SIGINT, self.before)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            print("goodfit: stopped; what is finished is kept, the same command goes on from there.", file=sys.stderr)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

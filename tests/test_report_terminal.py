@@ -79,6 +79,17 @@ def test_time_left_is_measured_where_it_is_not_told():
     assert shown(table)[1].endswith("0:35 left")
 
 
+def test_the_time_left_in_all_stands_below_until_the_end():
+    clock = Clock()
+    table = LiveTable(screen(), clock=clock)
+    table.update("base", 29, 1, 20, METRICS, left=83)
+    table.in_all(600)
+    clock.now += 4
+    assert shown(table)[-1].strip() == "about 9:56 left in all"
+    table.close()
+    assert "in all" not in "".join(shown(table))
+
+
 def test_the_state_follows_the_epochs_unless_told():
     table = LiveTable(screen())
     table.update("waits", 29, 0, 20)

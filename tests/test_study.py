@@ -19,9 +19,10 @@ from goodfit.study.again import compared
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options
 from goodfit.study.runs import score
-from goodfit.study.study import Study
+from goodfit.study.study import Silent, Study
 from goodfit.train.lane import Trained
 from goodfit.train.loop import Stopped
+from goodfit.train.pace import Pace
 
 RECIPE = Recipe(units=(8,), batch_size=32, epochs=5, learning_rate=0.02)
 FIT = {"seeds": 6, "recipe": RECIPE, "treatments": ["dropout 0.5", "l2 0.01"]}
@@ -190,6 +191,25 @@ def test_ctrl_c_keeps_the_finished_epochs(finished, tmp_path):
     again = job.fit(table(), "species", out=tmp_path / "out", **FIT, view=Counting())
     assert epochs[3] == ("search", 4)
     assert numbers(again) == numbers(whole)
+
+
+def test_the_time_left_is_that_of_the_whole_study(tmp_path, monkeypatch):
+    """Where a run's epoch takes a second: of base, two treatments, base and choice on fresh seeds, and the refit."""
+    monkeypatch.setattr(Pace, "epoch", lambda self, part, size=None: float(size or part.size))
+    monkeypatch.setattr(Pace, "compilation", lambda self, part, size=None: 0.0)
+    left = []
+
+    class Asking(Silent):
+        def progress(self, stage, progress):
+            left.append((stage, progress.epoch, progress.seconds_in_all))
+
+    job.fit(table(), "species", out=tmp_path / "out", **FIT, view=Asking())
+    assert left[0] == ("search", 1, 6 * 4 + 2 * 6 * 5 + 2 * 6 * 5 + 2 * 5)
+    assert left[-1][::2] == ("refit", 0)
+    seconds = [s for *_, s in left]
+    assert seconds == sorted(seconds, reverse=True)
+    job.fit(table(), "species", out=tmp_path / "less", **FIT, view=Asking(), budget=9.0)
+    assert left[len(seconds)][2] <= 24 + 9
 
 
 def test_a_kill_from_outside(finished, tmp_path):

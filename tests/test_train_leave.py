@@ -114,3 +114,4 @@ def test_compilation_is_told_from_training():
     other = Part("t", 4, 1000, 2)
     more = 2 * kept.epoch(lanes) + kept.compilations["s", 4]
     assert kept.left(lanes, 4, 5, [other]) == pytest.approx(more)
+    assert kept.ahead([other]) == pytest.approx(more)

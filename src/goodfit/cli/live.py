@@ -48,6 +48,7 @@ class LiveView:
             keys = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
             spread = {k: _mean_sd([r[k] for r in runs.values()]) for k in keys} if runs else {}
             epochs = max(progress.lanes[i].network.epochs for i in mine)
+            self.table.in_all(progress.seconds_in_all)
             shown = name if stage == "search" else f"{name} ({stage})"
             state = "training" if progress.active[mine].any() else "done"
             self.table.update(

@@ -98,6 +98,7 @@ class LiveTable:
         self.plain = plain
         self.rows: dict[str, Row] = {}
         self._clock = clock
+        self._ends: float | None = None
         self._shows = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live = (
             Live(self, console=self.console, refresh_per_second=4, redirect_stdout=False, vertical_overflow="crop")
@@ -117,6 +118,7 @@ class LiveTable:
 
     def close(self) -> None:
         """Draw the table a last time and leave it standing."""
+        self._ends = None
         if self._live:
             self._live.stop()
 
@@ -155,6 +157,10 @@ class LiveTable:
         if self.plain and not self._shows and row.state != before and row.state != "waiting":
             self._line(row)
 
+    def in_all(self, left: float) -> None:
+        """Tell how many seconds are left for everything, what is not in the table yet included."""
+        self._ends = self._clock() + left
+
     def message(self, text: str) -> None:
         """A line above the table."""
         if self._shows or self.plain:
@@ -188,7 +194,10 @@ class LiveTable:
         table.add_column("state", no_wrap=True)
         if wide:
             table.add_column("left", justify="right", no_wrap=True)
-        rows, hidden = self._that_fit(max(3, height - 4))
+        if self._ends is not None:
+            left = numbers.clock(max(0.0, self._ends - self._clock()))
+            table.caption, table.caption_justify = Text(f"about {left} left in all", style="dim"), "left"
+        rows, hidden = self._that_fit(max(3, height - 4 - (self._ends is not None)))
         for row in rows:
             spread = (wide, True, wide, True)
             cells = [_value(row.metrics, m, s) for m, s in zip(METRICS, spread, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from goodfit.history import History
 from goodfit.memory import available
 from goodfit.models import network, obstacles, predict
 from goodfit.models.keras_recipe import KerasRecipe
+from goodfit.models.network import Network
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
 from goodfit.study import baseline, feeding, result, selection, statistics, testing
@@ -40,6 +41,8 @@ FRESH, REFIT = 10_000, 20_000
 """Where the seeds of the fresh runs and of the refit start: no seed serves two purposes."""
 CALIBRATED = 5
 """Fresh runs whose validation rows set the temperature."""
+PROBABLY = 4
+"""Treatments that the time left is told for before it is known which are tried: findings call for two to five."""
 
 
 class View(Protocol):
@@ -399,10 +402,26 @@ class Study:
                 keep=keep,
                 known=known,
                 on_chunk=journal,
-                on_epoch=lambda p: self.view.progress(stage, p),
+                on_epoch=lambda p: self.view.progress(stage, self.within_budget(p)),
                 look=stage == "search",  # findings are made of the search alone
+                later=self.later(stage, recipes),
             )
         return {name: [r for r in runs if r.variant == name] for name in recipes}
+
+    def later(self, stage: str, recipes: Mapping[str, Recipe]) -> list[list[Network]]:
+        """What is probably trained after this, for the time left: treatments, base and choice on fresh seeds, refit."""
+        tried = [t.apply(self.base) for t in self.treatments] if self.options.treatments else [self.base] * PROBABLY
+        stages = [tried * len(self.seeds), [self.base] * 2 * len(self.seeds), [self.base] * 2]
+        done = {"fresh": 2, "refit": 3}.get(stage, 0 if "base" in recipes else 1)
+        networks = {recipe: self.network(recipe, lanes=True) for runs in stages[done:] for recipe in runs}
+        return [[networks[recipe] for recipe in runs] for runs in stages[done:]]
+
+    def within_budget(self, progress: Progress) -> Progress:
+        """Progress with no more time left than the budget has."""
+        if not self.options.budget:
+            return progress
+        most = max(self.options.budget - self.clock, progress.seconds_left)
+        return replace(progress, seconds_in_all=min(progress.seconds_in_all, most))
 
     def event(self, stage: str, run: Trained, recipe: Recipe) -> dict[str, Any]:
         """A finished run as a line of the journal; its weights, where they are needed later, are put aside first."""

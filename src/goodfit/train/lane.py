@@ -85,6 +85,7 @@ class Progress:
         metrics: Each of `CURVES` after this epoch, `(lanes,)`, NaN for a lane that has stopped.
         active: Bool `(lanes,)`: which go on.
         seconds_left: Estimated time until all chunks are done.
+        seconds_in_all: The same until the runs that were said to come later are done too.
     """
 
     lanes: Sequence[Lane]
@@ -93,6 +94,7 @@ class Progress:
     metrics: dict[str, Array]
     active: Array
     seconds_left: float
+    seconds_in_all: float
 
 
 def history(runs: Sequence[Trained], variant: str = "") -> History:

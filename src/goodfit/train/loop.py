@@ -83,6 +83,7 @@ class Engine:
         on_epoch: Callable[[Progress], None] = lambda progress: None,
         on_chunk: Callable[[list[Trained]], None] = lambda runs: None,
         look: bool = False,
+        later: Sequence[Sequence[Network]] = (),
     ) -> list[Trained]:
         """Train runs side by side.
 
@@ -97,6 +98,7 @@ class Engine:
             on_epoch: Called after each epoch of a chunk.
             on_chunk: Called with the finished runs of a chunk.
             look: Whether to look inside the lanes after epochs: their curves then hold what `internals` measures.
+            later: What the calls after this one will probably train, the network of each run: for the time left.
 
         Returns:
             The trained runs, in the order of `lanes`.
@@ -104,44 +106,59 @@ class Engine:
         Raises:
             Stopped: `stop()` was true after an epoch.
         """
-        groups: dict[str, list[int]] = {}
-        for i, lane in enumerate(lanes):
-            groups.setdefault(lane.network.structure, []).append(i)
-        sparse = isinstance(self.x, SparseRows)
-        chunks = []
-        streams = {s: Stream.of([lanes[i] for i in at], self.order_seed, self.rows) for s, at in groups.items()}
-        for structure, indices in groups.items():
-            network = lanes[indices[0]].network
-            size = plan.lanes_at_once(network, len(indices), len(self.y), sparse, self.memory)
-            if (reason := obstacles.of(network)) is not None:
-                size = 1
-                self.notes[structure] = f"{lanes[indices[0]].variant} trains one run after the other: {reason}."
-            chunks += [(indices[at : at + size], size) for at in range(0, len(indices), size)]
-        parts = [Part.of([lanes[i] for i in indices], size) for indices, size in chunks]
+        chunks = self._chunks([lane.network for lane in lanes])
+        groups: dict[str, list[Lane]] = {}
+        for lane in lanes:
+            groups.setdefault(lane.network.structure, []).append(lane)
+        streams = {structure: Stream.of(mine, self.order_seed, self.rows) for structure, mine in groups.items()}
+        for structure, mine in groups.items():
+            if (reason := obstacles.of(mine[0].network)) is not None:
+                self.notes[structure] = f"{mine[0].variant} trains one run after the other: {reason}."
+        after = [part for networks in later for _, part in self._chunks(networks)]
         finished = [known([lanes[i] for i in indices]) for indices, _ in chunks]
         done: dict[int, Trained] = {}
         for number, (indices, _) in enumerate(chunks):
             chunk, runs = [lanes[i] for i in indices], finished[number]
             if runs is None:
                 stream = streams[chunk[0].network.structure]
-                left = [p for p, there in zip(parts[number:], finished[number:], strict=True) if there is None]
-                runs = self._train_chunk(chunk, left, stream, keep, on_epoch, look)
+                left = [p for (_, p), there in zip(chunks[number:], finished[number:], strict=True) if there is None]
+                runs = self._train_chunk(chunk, left, after, stream, keep, on_epoch, look)
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
             done.update(zip(indices, runs, strict=True))
         return [done[i] for i in range(len(lanes))]
 
+    def _chunks(self, networks: Sequence[Network]) -> list[tuple[list[int], Part]]:
+        """Which runs train at once, by their networks: those of one structure, as many as there is memory for."""
+        groups: dict[str, list[int]] = {}
+        for i, network in enumerate(networks):
+            groups.setdefault(network.structure, []).append(i)
+        chunks = []
+        for indices in groups.values():
+            first, sparse = networks[indices[0]], isinstance(self.x, SparseRows)
+            size = plan.lanes_at_once(first, len(indices), len(self.y), sparse, self.memory)
+            if obstacles.of(first) is not None:
+                size = 1
+            for at in range(0, len(indices), size):
+                mine = indices[at : at + size]
+                chunks.append((mine, Part.of([networks[i] for i in mine], size)))
+        return chunks
+
     def _train_chunk(
         self,
         lanes: list[Lane],
         parts: list[Part],
+        after: list[Part],
         stream: Stream,
         keep: Callable[[Lane], bool],
         on_epoch: Callable[[Progress], None],
         look: bool,
     ) -> list[Trained]:
-        """Train lanes that fit at once, from a checkpoint if there is one of just these; `parts` are what is left."""
+        """Train lanes that fit at once, from a checkpoint if there is one of just these.
+
+        `parts` are what is left of this call, `after` those of later ones.
+        """
         part, *later = parts
         program = self._program(lanes[0].network)
         rows = self.x, self.y, stream, self.sample_weight
@@ -156,7 +173,8 @@ class Engine:
             metrics = chunk.step()
             self.pace.epoch_done(part, chunk.size, began)
             left = self.pace.left(part, chunk.size, chunk.epoch, later)
-            on_epoch(Progress(lanes, chunk.epoch, chunk.epochs, metrics, chunk.active, left))
+            in_all = left + self.pace.ahead(after)
+            on_epoch(Progress(lanes, chunk.epoch, chunk.epochs, metrics, chunk.active, left, in_all))
             wasted = self._let_leave(chunk, part, wasted)
             stopping = self.stop()
             if self.checkpoint and not chunk.done:

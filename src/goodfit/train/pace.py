@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from goodfit.train.lane import Lane
+from goodfit.models.network import Network
 
 FIXED = 2e4
 """What a run-epoch costs beside its weights, in weights; only structures not yet trained are guessed by it."""
@@ -54,11 +54,10 @@ class Part:
     epochs: int
 
     @classmethod
-    def of(cls, lanes: Sequence[Lane], size: int) -> Part:
-        """A chunk of lanes."""
-        network = lanes[0].network
-        epochs = max(lane.network.epochs for lane in lanes)
-        return cls(network.structure, size, network.model.count_params(), epochs)
+    def of(cls, networks: Sequence[Network], size: int) -> Part:
+        """A chunk of lanes, by their networks."""
+        first = networks[0]
+        return cls(first.structure, size, first.model.count_params(), max(n.epochs for n in networks))
 
 
 class Pace:
@@ -100,9 +99,12 @@ class Pace:
 
     def left(self, part: Part, size: int, epoch: int, later: Sequence[Part]) -> float:
         """Seconds left after an epoch of a chunk, now of `size` lanes, with other chunks to come."""
-        new = {(p.structure, p.size): self.compilation(p) for p in later}
-        ahead = sum(self.epoch(p) * p.epochs for p in later) + sum(new.values())
-        return self.epoch(part, size) * (part.epochs - epoch) + ahead
+        return self.epoch(part, size) * (part.epochs - epoch) + self.ahead(later)
+
+    def ahead(self, parts: Sequence[Part]) -> float:
+        """Seconds that chunks will take which have not begun."""
+        new = {(p.structure, p.size): self.compilation(p) for p in parts}
+        return sum(self.epoch(p) * p.epochs for p in parts) + sum(new.values())
 
     def gain(self, part: Part, size: int, fewer: int) -> float:
         """Seconds that an epoch would save with `fewer` lanes in place of `size`."""

@@ -91,6 +91,8 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "long n-grams": ([*fit, "--ngrams", "4"], "--ngrams"),
         "too many seeds": ([*fit, "--seeds", "1000000"], "seeds"),
         "nothing": (["fit", ""], "empty"),
+        "drop no column": ([*fit, "--drop", "text,txet"], "no column 'txet' to drop.*'text'"),
+        "drop of pixels": (["fit", "digits", "--drop", "text", "--out", tmp / "out"], "arrays"),
         "bad share": ([*fit, "--validation", "1.5"], "validation"),
         "unknown option": ([*fit, "--sedes", "3"], "--sedes"),
         "unknown command": (["fti"], "fti"),
@@ -112,7 +114,8 @@ CALLS = [
     "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
-    "long n-grams", "too many seeds", "nothing", "no finding", "bad out", "too little memory",
+    "long n-grams", "too many seeds", "nothing", "no finding", "bad out", "too little memory", "drop no column",
+    "drop of pixels",
 ]  # fmt: skip
 
 

@@ -193,6 +193,25 @@ def test_ctrl_c_keeps_the_finished_epochs(finished, tmp_path):
     assert numbers(again) == numbers(whole)
 
 
+def test_a_column_that_is_the_target_is_told_first_and_can_be_left_out(tmp_path):
+    rows = table().with_columns(pl.col("species").alias("label again"))
+    told = []
+
+    class Listening(Silent):
+        def stage(self, text):
+            told.append(text)
+
+    study = job.fit(rows, "species", out=tmp_path / "out", **FIT, view=Listening())
+    assert told[0] == study["sentences"][0]
+    assert "'label again'" in told[0]
+    assert "--drop 'label again'" in told[0]
+    assert "no result means anything" in told[0]
+    without = job.fit(rows, "species", out=tmp_path / "without", drop=["label again"], **FIT)
+    assert without["leaks"] == []
+    assert without["features"] < study["features"]
+    assert without["sentences"][0].startswith("The base network")
+
+
 def test_the_time_left_is_that_of_the_whole_study(tmp_path, monkeypatch):
     """Where a run's epoch takes a second: of base, two treatments, base and choice on fresh seeds, and the refit."""
     monkeypatch.setattr(Pace, "epoch", lambda self, part, size=None: float(size or part.size))

@@ -222,8 +222,7 @@ def rows(source: Any, target: str | None, *, text: str | None, test: Any, encodi
             features = features.select(pl.col(c).cast(pl.String) for c in read)
             texts = features.select(pl.concat_str(pl.all().fill_null(""), separator="\n")).to_series().to_list()
         else:
-            cells = {c.name: _cells(c) for c in features.iter_columns()}
-            names = frozenset(c.name for c in features.iter_columns() if c.dtype == pl.String)
+            cells, names = columns.cells(features)
     elif features.ndim == 2 and features.shape[1] <= 100:
         cells = {f"column {i}": features[:, i].astype(np.float64) for i in range(features.shape[1])}
     return Rows(numbers, classes, row_groups(features), side, cells, names, texts)
@@ -263,10 +262,3 @@ def _classes(values: pl.Series, order: tuple[str, ...]) -> tuple[str, ...]:
     kept = values.filter(~lonely) if 2 * int(lonely.sum()) < len(values) else values
     classes = labels.numbered(kept, order=order)[1]
     return classes + tuple(sorted(set(values.to_list()) - set(classes)))
-
-
-def _cells(column: pl.Series) -> np.ndarray:
-    """A column as the checks see it: numbers as float64 with NaN, anything else as codes with -1."""
-    if column.dtype.is_numeric():
-        return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return column.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1

@@ -34,6 +34,7 @@ def fit(
     base: dict[str, Any] | None = None,
     epochs: int | None = None,
     treatments: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     weight: str | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
     validation: str | float = 0.2,
@@ -64,6 +65,7 @@ def fit(
         base: Fields of the base's recipe to change, such as `{"batch_size": 64}`.
         epochs: Epochs of the base.
         treatments: What to try; None takes what the findings call for.
+        drop: Columns to leave out.
         weight: The column that says how much each row counts in training; for arrays give `(x, y, sample_weight)`.
         class_weight: How much the rows of each class count, by name or index; `"balanced"` makes classes count alike.
         validation: Which development rows each seed validates on: `holdout`, `kfold:5`, `fixed`, or a share.
@@ -97,7 +99,7 @@ def fit(
         encoder={**(encoder or {}), **({"size": tuple(image_size)} if image_size else {})},
         memory=memory,
     )
-    how: dict[str, Any] = {"weight": weight, "class_weight": class_weight, "image_size": image_size}
+    how: dict[str, Any] = {"drop": drop, "weight": weight, "class_weight": class_weight, "image_size": image_size}
     with at_most(memory):
         dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, stream=True, **how)
         study = Study(dataset, out, options, command=command, view=view, stop=stop)

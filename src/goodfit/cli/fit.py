@@ -50,6 +50,7 @@ def fit(
     treatments: Annotated[
         str | None, typer.Option(help="What to try, such as 'dropout 0.5,l2'; by default what the findings call for.")
     ] = None,
+    drop: Annotated[str | None, typer.Option(help="Columns to leave out, such as 'id,date'.")] = None,
     weight: Annotated[str | None, typer.Option(help="The column that says how much a row counts in training.")] = None,
     class_weight: Annotated[
         str | None, typer.Option(help="How much classes count in training: balanced, or such as 'spam=3,ham=1'.")
@@ -107,7 +108,8 @@ def fit(
             model=model,
             epochs=epochs,
             base={k: v for k, v in base.items() if v is not None},
-            treatments=None if treatments is None else [t.strip() for t in treatments.split(",") if t.strip()],
+            treatments=None if treatments is None else names(treatments),
+            drop=names(drop or ""),
             weight=weight,
             class_weight=None if class_weight is None else weights(class_weight),
             validation=validation,
@@ -134,6 +136,11 @@ def default_folder(data: str) -> Path:
         raise UsageError("DATA is empty", expected="a file, a folder or a built-in set")
     same = folder.exists() and folder.resolve() == Path(data).resolve()
     return Path(f"{folder}-study") if same else folder
+
+
+def names(text: str) -> list[str]:
+    """Names such as `dropout 0.5,l2`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from goodfit.data.sources.jsonl import column as of_values
@@ -72,6 +73,19 @@ def _parsed(text: pl.Series) -> pl.Series | None:
         return None
     whole = text.cast(pl.Int64, strict=False)
     return whole if whole.null_count() == values.null_count() else values.fill_nan(None)
+
+
+def cells(frame: pl.DataFrame) -> tuple[dict[str, np.ndarray], frozenset[str]]:
+    """Columns as the checks of data see them, and which of them are codes of strings.
+
+    Numbers are float64 with NaN where one is missing, anything else int64 codes with -1.
+    """
+    found = {}
+    for c in frame.iter_columns():
+        numeric = c.dtype.is_numeric()
+        filled = c.cast(pl.Float64).fill_null(float("nan")) if numeric else c.rank("dense").cast(pl.Int64).fill_null(0)
+        found[c.name] = filled.to_numpy() - (0 if numeric else 1)
+    return found, frozenset(c.name for c in frame.iter_columns() if c.dtype == pl.String)
 
 
 def free_texts(frame: pl.DataFrame) -> list[str]:

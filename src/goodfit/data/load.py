@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def load(
     *,
     encoding: str | None = None,
     image_size: tuple[int, int] | None = None,
+    drop: Sequence[str] = (),
     weight: str | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
     stream: bool = False,
@@ -58,6 +59,7 @@ def load(
         seed: Fixes the drawn test rows.
         encoding: The text encoding of files that are not UTF-8.
         image_size: Height and width to which images in folders are brought; the size of most of them where None.
+        drop: Columns to leave out.
         weight: The column that says how much each row counts in training.
         class_weight: How much the rows of each class count, by its name or index; `"balanced"`: all classes alike.
         stream: Whether texts of a file too large for memory may stay on disk (`OnDisk`).
@@ -69,7 +71,7 @@ def load(
     """
     if not 0 < test_fraction < 1:
         raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
-    raw = _open(source, encoding, image_size, stream)
+    raw = _without(_open(source, encoding, image_size, stream), drop)
     if isinstance(raw.rows, OnDisk):
         other = None if test is None else _open(test, encoding, image_size)
         raw = large.settled(raw, other, target, text, weight)
@@ -81,7 +83,7 @@ def load(
     if target is not None and raw.labels is not None:
         raw.target = target
     if test is not None:
-        other = _open(test, encoding, image_size)
+        other = _without(_open(test, encoding, image_size), drop, needed=False)
         raw = joined(
             _training_part(raw), other if weight is None else weights.taken(other, weight, needed=False), given
         )
@@ -176,6 +178,19 @@ def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None,
         )
     found = large.read(path, encoding) if stream else None
     return found or open_path(path, encoding, image_size)
+
+
+def _without(raw: Raw, drop: Sequence[str], *, needed: bool = True) -> Raw:
+    """A source without some columns; `needed` tells whether they must be there."""
+    if isinstance(raw.rows, np.ndarray):
+        if drop:
+            raise UsageError(f"there is no column {drop[0]!r} to drop", expected="a table", received="arrays")
+        return raw
+    there = raw.rows.columns
+    if needed and (absent := [name for name in drop if name not in there]):
+        raise DataError(f"there is no column {absent[0]!r} to drop", fix=near(absent[0], there))
+    raw.rows = raw.rows.select([name for name in there if name not in drop])
+    return raw
 
 
 def _training_part(raw: Raw) -> Raw:

@@ -56,6 +56,7 @@ def write(
         "validation": str(study.validation),
         "validated": study.validation.told,
         "baseline": study.baseline,
+        "leaks": [f.to_dict() for f in study.leaks],
         "features": int(np.prod(study.shape)),
         "rope": study.options.rope,
         "variants": [_variant(v, study.base, comparisons.get(v.name)) for v in variants.values()],

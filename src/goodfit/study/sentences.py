@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 
@@ -11,9 +12,18 @@ def verdict(study: dict[str, Any]) -> list[str]:
     Args:
         study: What `study.json` holds, without `sentences`.
     """
-    out = [_headline(study), *_wrong(study), *_tried(study), *_choice(study), *_fresh(study), *_test(study)]
-    out += study.get("one_by_one") or []
+    found = study.get("leaks") or []
+    errors, warnings = ([leak(f) for f in found if f["severity"] == s] for s in ("error", "warning"))
+    out = [*errors, _headline(study), *warnings, *_wrong(study), *_tried(study), *_choice(study), *_fresh(study)]
+    out += [*_test(study), *(study.get("one_by_one") or [])]
     return [s for s in out if s]
+
+
+def leak(finding: dict[str, Any]) -> str:
+    """A column that gives the target away, and how to leave it out."""
+    columns = finding["evidence"].get("columns") or finding["evidence"]["identifiers"]
+    void = " Until then no result means anything." if finding["severity"] == "error" else ""
+    return f"{finding['message'].rstrip('.')} (--drop {shlex.quote(','.join(columns))}).{void}"
 
 
 def _headline(study: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.network import Network
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
-from goodfit.study import baseline, feeding, result, selection, statistics, testing
+from goodfit.study import baseline, feeding, leaks, result, selection, sentences, statistics, testing
 from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
@@ -179,6 +179,8 @@ class Study:
         Raises:
             Stopped: `stop()` was true; the same study goes on from there.
         """
+        for leak in self.leaks:
+            self.view.stage(sentences.leak(leak.to_dict()))
         variants = {"base": self.search_base()}
         variants.update(self.search(self.proposed(variants["base"])))
         comparisons = self.compare(variants)
@@ -326,6 +328,11 @@ class Study:
         counts = None if self.dataset.weights is None else self.dataset.weights[self.rows]
         options: dict[str, Any] = {"memory": self.memory, "checkpoint": checkpoint, "stop": self.stop}
         return Engine(self.x, self.labels, sample_weight=counts, rows=rows, **options)
+
+    @cached_property
+    def leaks(self) -> list[Finding]:
+        """Columns that give the target away."""
+        return leaks.found(self.dataset)
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:

@@ -20,7 +20,7 @@ from goodfit.diagnose import preflight
 from goodfit.diagnose.causes import gravest_first
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight.rows import TEST, Rows
-from goodfit.errors import DataError, ModelError, UsageError, near
+from goodfit.errors import DataError, ModelError, UsageError, first_line, near
 from goodfit.settings import prefer_jax
 
 MODELS = (".keras", ".h5", ".hdf5")
@@ -102,7 +102,7 @@ def check_model(
                 "the rows do not go into the model",
                 expected=f"rows of shape {getattr(model, 'input_shape', 'unknown')}",
                 received=f"shape {x.shape}",
-                fix=str(error).strip().splitlines()[0][:200],
+                fix=first_line(error),
             ) from None
         first = [f for f in preflight.model(model, x[few], y[few], output) if f.code == "exploding_gradient"]
         found = preflight.model(model, x, y)
@@ -123,7 +123,7 @@ def _loaded(path: Path) -> Any:
     except Exception as error:  # whatever a damaged or foreign file makes Keras raise
         raise ModelError(
             f"{path} cannot be loaded as a Keras model",
-            received=" ".join(str(error).split())[:300],
+            received=first_line(error, 300),
             fix="Custom layers have to be registered: check the model from Python, goodfit.check(model, data=(x, y)).",
         ) from None
 

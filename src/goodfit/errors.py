@@ -15,6 +15,7 @@ A training outcome (divergence, overfitting, "undecided") is a value, never one 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -37,7 +38,8 @@ class GoodfitError(Exception):
             parts.append(f"received {received}")
         line = "; ".join(parts)
         fix = fix[:1].upper() + fix[1:]
-        super().__init__(" ".join(f"{line}. {fix}".split()).strip() if fix else f"{' '.join(line.split())}.")
+        end = "" if line.endswith("...") else "."
+        super().__init__(" ".join(f"{line}{end} {fix}".split()))
 
 
 class UsageError(GoodfitError):
@@ -64,6 +66,16 @@ class StudyError(GoodfitError):
     """A study folder that is missing, foreign, damaged or cannot be written."""
 
 
+def first_line(error: BaseException, most: int = 160) -> str:
+    """The first line of an exception that says something, cut after `most` characters; without any its type's name.
+
+    Keras puts a line of no use ("Exception encountered when calling ...") and a terminal's codes around what failed.
+    """
+    lines = (line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines())
+    said = (line for line in lines if line and not line.startswith("Exception encountered when"))
+    return next(said, type(error).__name__)[:most]
+
+
 def near(name: str, names: Iterable[str], most: int = 3) -> str:
     """The known names nearest to `name`, for a message: `"did you mean 'a' or 'b'?"`, or a short list of all."""
     import difflib  # only here: it costs start-up time
@@ -74,4 +86,4 @@ def near(name: str, names: Iterable[str], most: int = 3) -> str:
     if hits:
         return "did you mean " + " or ".join(repr(h) for h in hits) + "?"
     shown = ", ".join(repr(n) for n in known[:8])
-    return f"there is {shown}{', ...' if len(known) > 8 else ''}." if known else ""
+    return f"there is {shown}{', ...' if len(known) > 8 else '.'}" if known else ""

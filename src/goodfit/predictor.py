@@ -12,7 +12,7 @@ import polars as pl
 
 from goodfit import encode
 from goodfit.data import read_rows
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 from goodfit.models import predict
 from goodfit.models.source import objects
 from goodfit.study.folder import writing
@@ -133,4 +133,4 @@ class Predictor:
                     f"the model in {folder} is made with {found[1]!r}, which is not Keras's",
                     fix="Name the Python file that defines it: --code file.py, in Python code='file.py'.",
                 ) from None
-            raise ModelError(f"{folder} is damaged", received=str(error).splitlines()[0][:120]) from None
+            raise ModelError(f"{folder} is damaged", received=first_line(error)) from None

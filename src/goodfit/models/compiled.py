@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 from goodfit.models.walk import output_activation
 
 _ACCURACIES = (
@@ -83,8 +83,8 @@ def _optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
     try:
         return type(optimizer).from_config(optimizer.get_config())
     except (TypeError, NotImplementedError, ValueError) as error:
-        first = str(error).strip().splitlines()[0][:160]
-        raise ModelError(f"the optimizer {type(optimizer).__name__} cannot be copied", received=first) from None
+        what = f"the optimizer {type(optimizer).__name__} cannot be copied"
+        raise ModelError(what, received=first_line(error)) from None
 
 
 def _metrics(model: keras.Model, notes: list[str]) -> list[keras.metrics.Metric]:

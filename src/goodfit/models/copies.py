@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 from goodfit.models.walk import is_graph
 
 
@@ -46,7 +46,7 @@ def copy(
         raise ModelError(
             "the model cannot be copied",
             expected="layers and models with a get_config that their constructor understands",
-            received=str(error).strip().splitlines()[0][:160],
+            received=first_line(error),
         ) from None
     finally:
         for m in compiled:

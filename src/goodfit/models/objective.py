@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 
 _L = keras.losses
 _LABELS = tuple(c for c in (getattr(_L, "CategoricalGeneralizedCrossEntropy", None),) if c)
@@ -198,7 +198,7 @@ def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | 
     except Exception as error:
         raise ModelError(
             f"the loss {name} fails on class targets and {units} outputs",
-            received=str(error).strip().splitlines()[0][:160],
+            received=first_line(error),
             fix="Compile the model with a loss for classification.",
         ) from None
     if like.shape not in ((), (2,)):

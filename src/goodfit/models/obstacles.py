@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from goodfit.errors import first_line
 from goodfit.models import lane_form
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
@@ -107,8 +108,7 @@ def _tried(network: Network) -> str | None:
         lanes = [jnp.broadcast_to(v.value, (2, *v.shape)) for v in form.model.trainable_variables]
         jax.eval_shape(jax.vmap(lambda t: _passed(form, network, rows, t)), lanes)
     except Exception as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
-        return f"{name} cannot be traced ({first_line})"
+        return f"{name} cannot be traced ({first_line(error, 100)})"
     if not _close(first, again):
         return f"{name} gives other numbers for the same rows"
     if not _close(first, _passed(form, network, others)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 from goodfit.models import augmentation, copies
 from goodfit.models.swap import PENALTIES
 from goodfit.models.walk import flat_layers, graph_layers, is_graph, output_shape, readers
@@ -100,7 +100,7 @@ def changed(model: keras.Model, to: Shape, *, dropout_layers: bool = False) -> k
         with copies.own_objects(model):
             new = surgeon.rebuilt(model)
     except (ValueError, TypeError, NotImplementedError) as error:
-        raise ModelError("the model cannot be changed so", received=str(error).strip().splitlines()[0][:160]) from None
+        raise ModelError("the model cannot be changed so", received=first_line(error)) from None
     if output_shape(new) != output_shape(model) or of(new) != to:
         raise ModelError("the model cannot be changed so", expected=str(to), received=str(of(new)))
     copies.settle(surgeon.pairs, everything=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.errors import StudyError
+from goodfit.errors import StudyError, first_line
 from goodfit.history import History
 
 METRICS = ("loss", "accuracy", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
@@ -60,7 +60,7 @@ class Source:
         try:
             study = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as e:
-            raise StudyError("study.json cannot be read", received=f"{file}: {e}") from e
+            raise StudyError("study.json cannot be read", received=f"{file}: {first_line(e)}") from e
         if not isinstance(study, dict):
             raise StudyError("study.json is no study", expected="a JSON object", received=str(file))
         curves = folder / "history.parquet"
@@ -120,7 +120,7 @@ def read_histories(file: Path) -> dict[str, dict[str, History]]:
         frame = pl.read_parquet(file)
         keys = frame.select("stage", "variant", pl.col("seed", "epoch").cast(pl.Int64))
     except (pl.exceptions.PolarsError, OSError) as e:
-        raise StudyError("history.parquet cannot be read", received=f"{file}: {str(e).splitlines()[0]}") from e
+        raise StudyError("history.parquet cannot be read", received=f"{file}: {first_line(e)}") from e
     stages: dict[str, dict[str, History]] = {}
     columns = {m: frame[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in METRICS if m in frame.columns}
     names = np.array(["\0".join(map(str, pair)) for pair in keys.select("stage", "variant").iter_rows()], dtype=object)

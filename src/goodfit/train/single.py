@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from goodfit.errors import ModelError
+from goodfit.errors import ModelError, first_line
 from goodfit.models import lane_form
 from goodfit.models.network import Network
 from goodfit.train import kernels
@@ -151,11 +151,8 @@ class Single:
         try:
             return self.model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
         except Exception as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
-            raise ModelError(
-                f"Keras cannot train the model {self.model.name!r} on JAX", received=lines[0][:160]
-            ) from error
+            what = f"Keras cannot train the model {self.model.name!r} on JAX"
+            raise ModelError(what, received=first_line(error)) from error
 
     def evaluate(self, kept: State, lanes: State, x: Any, y: Any, blocks: Array) -> dict[str, Array]:
         """As in `Program`."""

@@ -1,5 +1,7 @@
 """A user's own model: where it comes from, how it was compiled, and every way in which that goes wrong."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -111,6 +113,10 @@ def fixed_batch():
     return keras.Sequential([keras.Input((4,), batch_size=16), L.Dense(3)])
 
 
+def silent():
+    raise KeyError
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
@@ -121,13 +127,18 @@ def fixed_batch():
         ("{folder}/text.keras", "cannot be loaded"),
         ("{folder}/nets.py", "without the name of a function.*nets.py:build"),
         ("{folder}/nets.py:biuld", "has no function 'biuld'. Did you mean 'build'"),
-        ("{folder}/nets.py:broken", "NameError: name 'undefined_name'"),
+        ("{folder}/nets.py:broken", "in line 10; received NameError: name 'undefined_name'"),
         ("{folder}/nets.py:needs", "needs arguments: units;"),
         ("{folder}/nets.py:nothing", "gives no Keras model.*NoneType"),
         ("{folder}/nets.py:not_a_function", "gives no Keras model.*int"),
         ("{folder}/syntax.py:build", "line 1: "),
         ("{folder}/failing.py:build", "in line 2; received ModuleNotFoundError"),
+        ("failing.py:build", "in line 2; received ModuleNotFoundError"),
         ("{folder}/exits.py:build", "SystemExit"),
+        ("{folder}/nul.py:build", r"nul\.py: source code .*null bytes"),
+        ("{folder}/paths.py:build", "gives no Keras model"),
+        ("{folder}/silent.py:build", r"fails in line 1; received AssertionError\.$"),
+        (silent, r"fails; received KeyError\.$"),
         (3, "no Keras model.*builtins.int"),
         (two_outputs, "several outputs.*received 2"),
         (frozen, "no trainable weights"),
@@ -138,13 +149,18 @@ def fixed_batch():
         (lambda: small(optimizer="sgd", loss="mse", metrics=["nonsense"]), "'nonsense' is unknown"),
     ],
 )
-def test_what_is_wrong_with_a_model_is_told_in_one_line(spec, says, script):
+def test_what_is_wrong_with_a_model_is_told_in_one_line(spec, says, script, monkeypatch):
     folder = script.parent
     (folder / "text.keras").write_text("no zip")
     (folder / "rows.csv").write_text("a,b")
     (folder / "syntax.py").write_text("def build(:")
     (folder / "failing.py").write_text("import keras\nimport no_such_library_at_all")
     (folder / "exits.py").write_text("raise SystemExit(2)")
+    (folder / "nul.py").write_bytes(b"x = 1\0")
+    (folder / "paths.py").write_text("import sys\nsys.path[:] = []\ndef build(): pass")
+    (folder / "silent.py").write_text("raise AssertionError")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(folder)
     with pytest.raises(ModelError, match=says) as told:
         load_model(spec.format(folder=folder) if isinstance(spec, str) else spec)
     assert "\n" not in str(told.value)

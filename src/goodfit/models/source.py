@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 
-from goodfit.errors import ModelError, near
+from goodfit.errors import ModelError, first_line, near
 from goodfit.models import compiled, initial
 from goodfit.models.compiled import Settings
 from goodfit.models.walk import is_graph
@@ -108,7 +108,7 @@ def _from_path(where: str, notes: list[str]) -> tuple[keras.Model, dict[str, Any
         hint = near(file.name, beside).capitalize() if beside else ""
         raise ModelError(f"model file {path} does not exist", expected=expected, fix=hint)
     if file.suffix == ".py":
-        model, options = _made(_function(file, function), where)
+        model, options = _made(_function(file, function), where, file)
         return model, options, f"{file.name}:{function}"
     if file.suffix.lower() not in _FORMATS:
         raise ModelError(f"{where!r} is no model", expected="a .keras file, or file.py:function", received=file.suffix)
@@ -117,10 +117,9 @@ def _from_path(where: str, notes: list[str]) -> tuple[keras.Model, dict[str, Any
             warnings.simplefilter("ignore")
             model = keras.saving.load_model(file)
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
         own = "custom" in str(error).lower() or "could not locate" in str(error).lower()
         fix = f"Give the Python file that makes it instead: {file.stem}.py:build." if own else ""
-        raise ModelError(f"{path} cannot be loaded as a Keras model", received=first, fix=fix) from None
+        raise ModelError(f"{path} cannot be loaded as a Keras model", received=first_line(error), fix=fix) from None
     kept = sorted({v.path.split("/")[0] for v in model.non_trainable_variables if v.path.endswith(("kernel", "ings"))})
     notes.append(
         f"Each run draws new initial weights by its seed; those in {file.name} are not used"
@@ -134,8 +133,10 @@ def _function(file: Path, name: str) -> Callable[[], Any]:
     text = file.read_text("utf-8", errors="replace")
     try:
         tree = ast.parse(text)
-    except SyntaxError as error:
-        raise ModelError(f"{file}, line {error.lineno}: {error.msg}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        said = getattr(error, "msg", "") or first_line(error)
+        raise ModelError(f"{file}{f', line {line}' if line else ''}: {said}") from None
     known = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     if not name:
         functions = [n for n in known if not n.startswith("_")]
@@ -168,7 +169,8 @@ def _run(file: Path) -> Any:
     except (Exception, SystemExit) as error:
         raise _failed(f"{file} fails", error, file) from None
     finally:
-        sys.path.remove(str(file.resolve().parent))
+        with contextlib.suppress(ValueError):  # the file may have taken it out itself
+            sys.path.remove(str(file.resolve().parent))
     return module
 
 
@@ -179,12 +181,13 @@ def objects(file: str | Path) -> dict[str, Any]:
         ModelError: There is no such file, or it fails.
     """
     path = Path(file).expanduser()
-    if not path.is_file():
-        raise ModelError(f"{file} does not exist", expected="the Python file that defines the model's own layers")
+    if not path.is_file() or path.suffix != ".py":
+        what = f"{file} is no Python file" if path.is_file() else f"{file} does not exist"
+        raise ModelError(what, expected="the .py file that defines the model's own layers")
     return {name: value for name, value in vars(_run(path)).items() if callable(value) and not name.startswith("__")}
 
 
-def _made(function: Callable[..., Any], name: str) -> tuple[keras.Model, dict[str, Any]]:
+def _made(function: Callable[..., Any], name: str, file: Path | None = None) -> tuple[keras.Model, dict[str, Any]]:
     """What a function gives: a model, and options of `fit`."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -202,7 +205,7 @@ def _made(function: Callable[..., Any], name: str) -> tuple[keras.Model, dict[st
         with contextlib.redirect_stdout(sys.stderr):
             made = function()
     except (Exception, SystemExit) as error:
-        raise _failed(f"{name} fails", error) from None
+        raise _failed(f"{name} fails", error, file) from None
     model, options = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
     if not isinstance(model, keras.Model) or not isinstance(options, Mapping):
         raise ModelError(
@@ -216,13 +219,13 @@ def _made(function: Callable[..., Any], name: str) -> tuple[keras.Model, dict[st
     return model, dict(options)
 
 
-def _failed(what: str, error: BaseException, file: Path | None = None) -> ModelError:
-    """An error in a user's own code, with the line where it happened."""
+def _failed(what: str, error: BaseException, file: Path | None) -> ModelError:
+    """An error in a user's own code, with the line of the file where it happened."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename == str(file)] if file else [f for f in frames if f.filename.endswith(".py")]
-    at = f" in line {own[-1].lineno}" if file and own else ""
-    message = str(error).strip().splitlines()
-    return ModelError(f"{what}{at}", received=f"{type(error).__name__}: {message[0][:160] if message else ''}")
+    own = [f for f in frames if file and Path(f.filename) == file.absolute()]
+    at = f" in line {own[-1].lineno}" if own else ""
+    received = ": ".join(dict.fromkeys((type(error).__name__, first_line(error))))
+    return ModelError(f"{what}{at}", received=received)
 
 
 def _build(model: keras.Model, input_shape: Any) -> None:
@@ -236,8 +239,7 @@ def _build(model: keras.Model, input_shape: Any) -> None:
     try:
         model.build((None, *shape))
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:160]
-        raise ModelError(f"the model {model.name!r} cannot be built", received=first, fix=fix) from None
+        raise ModelError(f"the model {model.name!r} cannot be built", received=first_line(error), fix=fix) from None
 
 
 def _check(model: keras.Model) -> None:

@@ -1,5 +1,10 @@
 """Bad input: one clear line that names what is wrong, never a traceback."""
 
+import contextlib
+import gzip
+import io
+import struct
+
 import numpy as np
 import polars as pl
 import pytest
@@ -56,6 +61,61 @@ def test_a_bad_file_is_told_in_one_line(tmp_path, name, content, target, says):
     line = str(caught.value)
     assert says in line
     assert "\n" not in line
+
+
+def packed(write, *args, **kwargs):
+    """What a writer of files writes."""
+    file = io.BytesIO()
+    write(file, *args, **kwargs)
+    return file.getvalue()
+
+
+ROWS = pl.read_csv(GOOD.encode())
+IMAGES, LABELS = np.arange(600, dtype=np.uint8).reshape(20, 6, 5), np.arange(20) % 2
+IDX = struct.pack(">4B3I", 0, 0, 8, 3, 20, 6, 5) + IMAGES.tobytes()
+WHOLE = {
+    "a.npz": packed(np.savez, x=IMAGES, y=LABELS),
+    "b.npz": packed(np.savez_compressed, x=IMAGES, y=LABELS),
+    "train-images-idx3-ubyte": IDX,
+    "train-images-idx3-ubyte.gz": gzip.compress(IDX),
+    "a.csv": ROWS.write_csv().encode(),
+    "a.csv.gz": gzip.compress(ROWS.write_csv().encode()),
+    "a.jsonl": ROWS.write_ndjson().encode(),
+    "a.parquet": packed(ROWS.write_parquet),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whatever_bytes_are_damaged_it_is_told_or_read(name, tmp_path):
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI20B", 0, 0, 8, 1, 20, *LABELS))
+    rng, path = np.random.default_rng(3), tmp_path / name
+    target = None if "npz" in name or "idx" in name else "label"
+    path.write_bytes(WHOLE[name])
+    assert len(data.load(path, target)) == 20
+    for _ in range(150):
+        content = np.frombuffer(WHOLE[name], np.uint8).copy()
+        end = 60 if rng.random() < 0.5 else len(content)
+        content[rng.integers(end, size=rng.choice([1, 2, 20]))] = rng.integers(256)
+        cut = rng.integers(len(content)) if rng.random() < 0.3 else len(content)
+        path.write_bytes(content[:cut].tobytes())
+        with contextlib.suppress(GoodfitError):
+            data.load(path, target)
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (struct.pack(">4B", 0, 0, 8, 0), "number of dimensions from 1 to 4; received 00 00 08 00"),
+        (struct.pack(">4B65I", 0, 0, 8, 65, *[1] * 65), "number of dimensions from 1 to 4"),
+        (struct.pack(">4B3I", 0, 0, 8, 3, *[2**31] * 3), "cut short or damaged"),
+        (struct.pack(">4BI", 0, 0, 8, 3, 20), "cut short or damaged"),
+    ],
+)
+def test_an_idx_file_whose_head_is_wrong(head, says, tmp_path):
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI20B", 0, 0, 8, 1, 20, *LABELS))
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(head + b"\1")
+    with pytest.raises(DataError, match=says):
+        data.load(tmp_path)
 
 
 def test_the_good_file_is_good(tmp_path):

@@ -91,9 +91,8 @@ def flat_folder(
         return None
     notes: list[str] = []
     found, good = image_folder.load(images, image_size, notes)
-    if len(good) < len(images):
-        bad = next(p for i, p in enumerate(images) if i not in set(good))
-        raise DataError(f"{bad} is a damaged image")
+    if not good.all():
+        raise DataError(f"{images[good.argmin()]} is a damaged image")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from pathlib import Path
@@ -15,6 +16,9 @@ from goodfit.errors import DataError
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """The format's type codes."""
+
+MOST = 4
+"""Dimensions at most: rows, height, width, channels."""
 
 NAME = re.compile(r"(?P<side>\w+?)-(?P<what>images|labels)[.-]idx\d(-ubyte)?(\.gz)?$")
 """`train-images-idx3-ubyte.gz`, with a dash or a dot."""
@@ -41,18 +45,19 @@ def read(path: Path, encoding: str | None = None) -> Raw:
 def array(path: Path) -> np.ndarray:
     """One IDX file as an array in the machine's byte order."""
     data = read_bytes(path)
-    if data[:2] != b"\0\0" or len(data) < 4 or data[2] not in TYPES:
-        raise DataError(f"{path} is no IDX file", expected="two zero bytes, a type and a number of dimensions")
-    shape = struct.unpack_from(f">{data[3]}I", data, 4) if len(data) >= 4 + 4 * data[3] else (0,)
-    kind = np.dtype(TYPES[data[2]])
-    content = data[4 + 4 * data[3] :]
-    if len(content) != int(np.prod(shape, dtype=np.int64)) * kind.itemsize:
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES or not 1 <= data[3] <= MOST:
+        expected = f"two zero bytes, a type and a number of dimensions from 1 to {MOST}"
+        raise DataError(f"{path} is no IDX file", expected=expected, received=data[:4].hex(" "))
+    head, kind = 4 + 4 * data[3], np.dtype(TYPES[data[2]])
+    shape = struct.unpack_from(f">{data[3]}I", data.ljust(head, b"\xff"), 4)
+    size = math.prod(shape) * kind.itemsize
+    if len(data) != head + size:
         raise DataError(
             f"{path} is cut short or damaged",
-            expected=f"{int(np.prod(shape, dtype=np.int64)) * kind.itemsize:,} bytes for shape {shape}",
-            received=f"{len(content):,}",
+            expected=f"{head + size:,} bytes for shape {shape}",
+            received=f"{len(data):,}",
         )
-    return np.frombuffer(content, kind).reshape(shape).astype(kind.newbyteorder("="))
+    return np.frombuffer(data, kind, offset=head).reshape(shape).astype(kind.newbyteorder("="))
 
 
 def _images(path: Path) -> list[Path]:
@@ -68,4 +73,4 @@ def _pair(images: Path) -> Raw:
     x, y = array(images), array(labels)
     if len(x) != len(y) or y.ndim != 1:
         raise DataError(f"{labels} does not fit its images", expected=f"{len(x):,} labels", received=f"shape {y.shape}")
-    return Raw(x, pl.Series("label", y.astype(np.int64)), "label")
+    return Raw(x, pl.Series("label", y), "label")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,49 +35,45 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Raw:
     if not files:
         return Raw(np.empty((0, 0)))
     images, good = load(files, size, notes)
-    if len(good) < len(files):
-        bad = next(files[i].name for i in range(len(files)) if i not in set(good))
-        notes.append(f"{len(files) - len(good):,} damaged images were left out (the first: {bad}).")
-    raw = Raw(images, pl.Series("label", [labels[i] for i in good]), "label", notes=notes, name=path.resolve().name)
+    if not good.all():
+        notes.append(f"{(~good).sum():,} damaged images were left out (the first: {files[good.argmin()].name}).")
+    raw = Raw(images, pl.Series("label", labels).filter(pl.Series(good)), "label", notes=notes)
+    raw.name = path.resolve().name
     raw.test = None if test is None else test[good]
     return raw
 
 
-def load(files: list[Path], size: tuple[int, int] | None, notes: list[str]) -> tuple[np.ndarray, list[int]]:
-    """The images that can be decoded, all of one size, and their positions in `files`."""
+def load(files: list[Path], size: tuple[int, int] | None, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The images that can be decoded, all of one size, and which of `files` these are, bool `(files,)`."""
     image = pillow()
-    sizes, modes, good = Counter[tuple[int, int]](), set(), []
+    sizes, modes, good = Counter[tuple[int, int]](), set(), np.zeros(len(files), bool)
     for i, file in enumerate(files):
-        try:
-            with image.open(file) as opened:
-                sizes[(opened.height, opened.width)] += 1
-                modes.add(opened.mode)
-                good.append(i)
-        except (OSError, ValueError, SyntaxError, image.DecompressionBombError):
-            continue
-    if not good:
-        raise DataError(f"none of the {len(files):,} image files can be decoded", received=str(files[0]))
+        with suppress(Exception), image.open(file) as opened:  # whatever damaged bytes make Pillow raise
+            sizes[(opened.height, opened.width)] += 1
+            modes.add(opened.mode)
+            good[i] = True
+    count = int(good.sum())
     if size is None:
-        (most, count), different = sizes.most_common(1)[0], len(sizes)
-        size = most if count * 2 > len(good) else DEFAULT
-        if different > 1:
-            notes.append(f"Images of {different:,} sizes were brought to {size[0]} x {size[1]}.")
+        most, times = max(sizes.items(), key=lambda item: item[1], default=(DEFAULT, 0))
+        size = most if times * 2 > count else DEFAULT
+        if len(sizes) > 1:
+            notes.append(f"Images of {len(sizes):,} sizes were brought to {size[0]} x {size[1]}.")
     mode = "L" if modes <= {"1", "L"} else "RGB"
-    if len(good) * size[0] * size[1] * len(mode) > LARGEST:
+    if count * size[0] * size[1] * len(mode) > LARGEST:
         raise DataError(
-            f"{len(good):,} images of {size[0]} x {size[1]} do not fit into memory",
+            f"{count:,} images of {size[0]} x {size[1]} do not fit into memory",
             fix="Make them smaller: --image-size 64.",
         )
-    images = np.empty((len(good), *size, len(mode)), np.uint8)
-    kept: list[int] = []
-    for i in good:
-        try:
-            with image.open(files[i]) as opened:
-                images[len(kept)] = pixels(opened, size, mode)
-            kept.append(i)
-        except (OSError, ValueError, SyntaxError):
-            continue
-    return images[: len(kept)], kept
+    images, kept = np.empty((count, *size, len(mode)), np.uint8), 0
+    for i in np.flatnonzero(good).tolist():
+        good[i] = False
+        with suppress(Exception), image.open(files[i]) as opened:
+            images[kept] = pixels(opened, size, mode)
+            good[i] = True
+            kept += 1
+    if not kept:
+        raise DataError(f"none of the {len(files):,} image files can be decoded", received=str(files[0]))
+    return images[:kept], good
 
 
 def pixels(opened: Any, size: tuple[int, int], mode: str) -> np.ndarray:

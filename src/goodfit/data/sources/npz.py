@@ -11,7 +11,7 @@ import numpy as np
 from goodfit.data.sources import memory
 from goodfit.data.sources.decode import read_bytes
 from goodfit.data.sources.raw import Raw
-from goodfit.errors import DataError
+from goodfit.errors import DataError, first_line
 
 PAIRS = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("arr_0", "arr_1"))
 """Names under which rows and labels are looked for."""
@@ -19,15 +19,19 @@ PAIRS = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("arr
 
 def read(path: Path, encoding: str | None = None) -> Raw:
     """Arrays by their names; pickled objects inside are refused, for a pickle runs whatever its author wrote."""
+    data = io.BytesIO(read_bytes(path))
+    if not zipfile.is_zipfile(data):
+        expected = "a whole archive, as np.savez writes it"
+        raise DataError(f"{path} cannot be read as .npz", expected=expected, received="another or a damaged file")
     try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+        with np.load(data, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except Exception as error:  # whatever damaged bytes make NumPy, zipfile and zlib raise
         pickled = "allow_pickle" in str(error)
         raise DataError(
             f"{path} cannot be read as .npz",
             expected="arrays of numbers or texts",
-            received="pickled objects, which are never run" if pickled else str(error),
+            received="pickled objects, which are never run" if pickled else first_line(error),
             fix="Keras's own files are read by name: imdb, reuters." if pickled else "",
         ) from None
     if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):

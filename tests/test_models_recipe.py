@@ -193,6 +193,55 @@ def test_what_does_not_fit_is_told(call, says):
         call()
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"batch_size": "32"}, "bad batch_size; expected a whole number of 1 or more; received '32'"),
+        ({"batch_size": 1.5}, "bad batch_size"),
+        ({"batch_size": float("nan")}, "bad batch_size"),
+        ({"batch_size": -2}, "bad batch_size"),
+        ({"epochs": 1.5}, "bad epochs"),
+        ({"class_weight": {3: 2.0}}, "names no class: 3; expected an index from 0 to 2"),
+        ({"class_weight": {"1": 2.0}}, "names no class: '1'; expected an index from 0 to 2"),
+        ({"class_weight": {1: -2.0}}, "numbers of 0 or more; received -2.0 for 1"),
+        ({"class_weight": {1: float("nan")}}, "received nan for 1"),
+        ({"class_weight": {1: "2"}}, "received '2' for 1"),
+        ({"class_weight": [1, 2, 3]}, r"expected a weight by class; received \[1, 2, 3\]"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, "0 for every class"),
+    ],
+)
+def test_what_a_function_gives_beside_its_model_is_checked(options, says):
+    with pytest.raises(UsageError, match=says):
+        KerasRecipe.of(load_model(lambda: (dense(), options)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("units", (1.5,)),
+        ("units", 16),
+        ("units", "16"),
+        ("filters", (0,)),
+        ("epochs", 0),
+        ("patience", 2.0),
+        ("l2", "0.1"),
+        ("dropout", None),
+        ("learning_rate", float("nan")),
+        ("batch_normalization", "no"),
+        ("optimizer", ["adam"]),
+    ],
+)
+def test_a_field_that_cannot_be_is_told(field, value):
+    with pytest.raises(UsageError, match=f"bad {field}"):
+        Recipe(**{field: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    ours = Recipe(units=np.array([8, 4]), batch_size=np.int64(16), l2=np.float64(0.5), epochs=np.int32(3))
+    assert ours == Recipe(units=(8, 4), batch_size=16, l2=0.5, epochs=3)
+    assert json.loads(json.dumps(ours.to_dict())) == ours.to_dict()
+
+
 def test_variants_of_a_keras_model_train_as_lanes_of_one_program_with_its_metrics():
     model = dense()
     metrics = [

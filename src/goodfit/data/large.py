@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from goodfit import memory
-from goodfit.data import columns
+from goodfit.data import columns, weights
 from goodfit.data.disk import OnDisk
-from goodfit.data.sources import delimited
+from goodfit.data.sources import delimited, parquet
 from goodfit.data.sources.raw import Raw
-from goodfit.errors import DataError
+from goodfit.errors import DataError, first_line
 
 ROOM = {".csv": 4, ".tsv": 4, ".tab": 4, ".parquet": 8, ".pq": 8}
 """Bytes of memory that reading takes at the most, for each byte of a file."""
@@ -33,10 +33,10 @@ def read(path: Path, encoding: str | None) -> Raw | None:
         rows = OnDisk.written(table)
         if separator and len(rows) and rows[rows.columns[-1]].null_count():  # perhaps rows with too few fields
             delimited.require_even(path, separator)
-    except pl.exceptions.PolarsError as error:
+    except parquet.UNREADABLE as error:
         if separator:
             delimited.require_even(path, separator)
-        raise DataError(f"{path} cannot be read", received=str(error).strip().splitlines()[0][:160]) from None
+        raise DataError(f"{path} cannot be read", received=first_line(error)) from None
     return Raw(rows, name=path.name.split(".")[0]) if len(rows) else None
 
 
@@ -68,7 +68,7 @@ def settled(raw: Raw, test: Raw | None, target: str | None, text: str | None, we
         raw.notes += [f"Test set: {note}" for note in test.notes if note not in raw.notes]
     raw.labels, raw.target = rows[target], target
     if weight:
-        raw.weights = rows[weight].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+        raw.weights = weights.of_column(rows[weight])
     cells = [pl.col(name).cast(pl.String) for name in texts]
     if text is None:
         cells = [

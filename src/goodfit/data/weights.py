@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,16 @@ def taken(raw: Raw, column: str, *, needed: bool = True) -> Raw:
     if not isinstance(raw.rows, pl.DataFrame):
         raise UsageError(f"there is no column {column!r}: the rows are arrays", fix="Give (x, y, sample_weight).")
     if column in raw.rows.columns:
-        values = raw.rows[column].cast(pl.Float64, strict=False).fill_null(float("nan"))
-        raw.weights = values.to_numpy()
+        raw.weights = of_column(raw.rows[column])
         raw.rows = raw.rows.drop(column)
     elif needed:
         raise DataError(f"there is no column of weights {column!r}", fix=near(column, raw.rows.columns))
     return raw
+
+
+def of_column(column: pl.Series) -> np.ndarray:
+    """A column's numbers, float64 `(rows,)`; NaN where a cell holds none."""
+    return column.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
 
 
 def combined(
@@ -51,28 +56,41 @@ def combined(
     if rows is None and of_class is None:
         return None
     weights = np.ones(len(labels)) if rows is None else np.where(test, 1.0, rows)
-    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights[~test].any():
-        bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if of_class == BALANCED:
+        counts = np.bincount(labels[~test], minlength=len(classes))
+        weights = weights * (len(labels[~test]) / (len(classes) * np.maximum(counts, 1)))[labels]
+    elif of_class is not None:
+        weights = weights * of_classes(of_class, len(classes), classes)[labels]
+    if len(bad) or not weights[~test].any():
         received = f"{weights[bad[0]]} in row {bad[0] + 1}" if len(bad) else "0 everywhere"
         raise DataError("bad weights of rows", expected="numbers of 0 or more", received=received)
-    if of_class is not None:
-        weights = weights * _by_class(of_class, labels[~test], classes)[labels]
     return weights.astype(np.float32)
 
 
-def _by_class(given: Mapping[Any, float] | str, labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    if isinstance(given, str):
-        if given != BALANCED:
-            raise UsageError("bad class_weight", expected=f"{BALANCED!r} or a weight by class", received=repr(given))
-        counts = np.bincount(labels, minlength=len(classes))
-        return len(labels) / (len(classes) * np.maximum(counts, 1))
-    out = np.ones(len(classes))
+def of_classes(given: Any, count: int, names: tuple[str, ...] = ()) -> np.ndarray:
+    """The weight of each class, `(count,)`.
+
+    Args:
+        given: Weights of classes by index, or by name where there are names; others count 1.
+        count: How many classes there are.
+        names: Their names.
+
+    Raises:
+        UsageError: It is no such thing, names no class, or holds a weight that is none.
+    """
+    if not isinstance(given, Mapping):
+        expected = f"a weight by class{f', or {BALANCED!r}' if names else ''}"
+        raise UsageError("bad class_weight", expected=expected, received=repr(given))
+    out = np.ones(count)
     for key, value in given.items():
-        known = str(key) in classes
-        index = classes.index(str(key)) if known else key
-        if not known and not (isinstance(key, (int, np.integer)) and 0 <= key < len(classes)):
-            raise UsageError(f"class_weight names no class: {key!r}", fix=near(str(key), classes))
-        if not (np.isfinite(value) and value >= 0):
-            raise UsageError("bad class_weight", expected="numbers of 0 or more", received=f"{value} for {key!r}")
-        out[index] = value
+        known = str(key) in names
+        if not known and not (isinstance(key, (int, np.integer)) and 0 <= key < count):
+            expected = "" if names else f"an index from 0 to {count - 1}"
+            raise UsageError(f"class_weight names no class: {key!r}", expected=expected, fix=near(str(key), names))
+        if not (isinstance(value, Real) and 0 <= float(value) < np.inf):
+            raise UsageError("bad class_weight", expected="numbers of 0 or more", received=f"{value!r} for {key!r}")
+        out[names.index(str(key)) if known else key] = value
+    if not out.any():
+        raise UsageError("bad class_weight", expected="a class of a weight above 0", received="0 for every class")
     return out

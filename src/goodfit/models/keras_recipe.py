@@ -11,6 +11,7 @@ from typing import Any, Self, final
 import keras
 import numpy as np
 
+from goodfit.data.weights import of_classes
 from goodfit.errors import ModelError, UsageError
 from goodfit.models import initial, objective, rates, surgery
 from goodfit.models.canonical import canonical, text
@@ -99,7 +100,7 @@ class KerasRecipe(Recipe):
         units = _units(model)
         _, smoothing = objective.prepared(settings.loss, units)
         given = source.class_weight
-        weights = None if given is None else tuple(float(given.get(i, 1.0)) for i in range(max(units, 2)))
+        weights = None if given is None else tuple(of_classes(given, max(units, 2)).tolist())
         hidden = [getattr(x, "activation", None) for x in graph_layers(model)] if is_graph(model) else []
         recipe = cls(
             units=() if shape.width is None else (shape.width,),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
-from math import inf
+from math import inf, nan
+from numbers import Integral, Real
 from typing import Any, Self
+
+import numpy as np
 
 from goodfit.errors import UsageError, near
 
@@ -20,6 +23,29 @@ OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw", "nadam")
 def pooled(height: int, width: int) -> tuple[int, int]:
     """Size of an image after a convolution and its maximum: half of it, unless it is too small for that."""
     return (height // 2, width // 2) if min(height, width) >= 4 else (height, width)
+
+
+def number(value: Any) -> float:
+    """A number as it is; anything else as not a number, which is in no range."""
+    return float(value) if isinstance(value, Real) else nan
+
+
+def whole(value: Any) -> float:
+    """A whole number as it is; anything else as not a number, which is in no range."""
+    return int(value) if isinstance(value, Integral) else nan
+
+
+def _widths(value: Any) -> bool:
+    return isinstance(value, tuple) and all(whole(v) >= 1 for v in value)
+
+
+def plain(value: Any) -> Any:
+    """A value with Python's numbers in place of NumPy's, in tuples, lists and dicts too: what JSON takes."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)
@@ -65,21 +91,25 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check every field, so that a wrong one is told before anything is built."""
-        object.__setattr__(self, "units", tuple(int(u) for u in self.units))
-        object.__setattr__(self, "filters", tuple(int(f) for f in self.filters))
+        for name in ("units", "filters"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, Iterable) else value)
+        for f in fields(self):
+            object.__setattr__(self, f.name, plain(getattr(self, f.name)))
         checks: dict[str, tuple[bool, str]] = {
-            "units": (all(u >= 1 for u in self.units), "whole numbers of 1 or more"),
-            "filters": (all(f >= 1 for f in self.filters), "whole numbers of 1 or more"),
-            "augmentation": (0 <= self.augmentation <= 1, "a share in [0, 1]"),
-            "l1": (0 <= self.l1 < inf, "a number of 0 or more"),
-            "l2": (0 <= self.l2 < inf, "a number of 0 or more"),
-            "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
-            "learning_rate": (0 < self.learning_rate < inf, "a number above 0"),
-            "weight_decay": (0 <= self.weight_decay < inf, "a number of 0 or more"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "a share in [0, 1)"),
-            "batch_size": (self.batch_size >= 1, "a whole number of 1 or more"),
-            "epochs": (self.epochs >= 1, "a whole number of 1 or more"),
-            "patience": (self.patience is None or self.patience >= 1, "None or a whole number of 1 or more"),
+            "units": (_widths(self.units), "whole numbers of 1 or more"),
+            "filters": (_widths(self.filters), "whole numbers of 1 or more"),
+            "augmentation": (0 <= number(self.augmentation) <= 1, "a share in [0, 1]"),
+            "l1": (0 <= number(self.l1) < inf, "a number of 0 or more"),
+            "l2": (0 <= number(self.l2) < inf, "a number of 0 or more"),
+            "dropout": (0 <= number(self.dropout) < 1, "a share in [0, 1)"),
+            "learning_rate": (0 < number(self.learning_rate) < inf, "a number above 0"),
+            "weight_decay": (0 <= number(self.weight_decay) < inf, "a number of 0 or more"),
+            "label_smoothing": (0 <= number(self.label_smoothing) < 1, "a share in [0, 1)"),
+            "batch_normalization": (isinstance(self.batch_normalization, bool), "True or False"),
+            "batch_size": (whole(self.batch_size) >= 1, "a whole number of 1 or more"),
+            "epochs": (whole(self.epochs) >= 1, "a whole number of 1 or more"),
+            "patience": (self.patience is None or whole(self.patience) >= 1, "None or a whole number of 1 or more"),
             "optimizer": (
                 self.optimizer in self.allowed_optimizers(),
                 "one of " + ", ".join(self.allowed_optimizers()),

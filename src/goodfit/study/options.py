@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from goodfit.errors import UsageError
-from goodfit.models.recipe import Recipe
+from goodfit.models.recipe import Recipe, number, plain, whole
 from goodfit.train.membership import Validation
 
 SEEDS = 29
@@ -49,19 +49,21 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise UsageError("bad number of seeds", expected=f"1 to {MOST_SEEDS:,}", received=str(self.seeds))
-        if self.epochs is not None and self.epochs < 1:
-            raise UsageError("too few epochs", expected="1 or more", received=str(self.epochs))
+        for f in fields(self):
+            object.__setattr__(self, f.name, plain(getattr(self, f.name)))
+        if not 1 <= whole(self.seeds) <= MOST_SEEDS:
+            raise UsageError("bad number of seeds", expected=f"1 to {MOST_SEEDS:,}", received=repr(self.seeds))
+        if self.epochs is not None and not whole(self.epochs) >= 1:
+            raise UsageError("bad epochs", expected="a whole number of 1 or more", received=repr(self.epochs))
         if self.recipe is not None and self.model is not None:
             raise UsageError("both a recipe and a model are given", expected="one of them")
         Validation.parse(self.validation)
-        if not 0 <= self.rope < 1:
-            raise UsageError("bad rope", expected="a difference in accuracy, 0 or more", received=str(self.rope))
-        if self.memory is not None and self.memory <= 0:
-            raise UsageError("bad memory", expected="an amount above 0, such as 4GB", received=str(self.memory))
-        if self.budget is not None and not 0 < self.budget < float("inf"):
-            raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=str(self.budget))
+        if not 0 <= number(self.rope) < 1:
+            raise UsageError("bad rope", expected="a difference in accuracy, 0 or more", received=repr(self.rope))
+        if self.memory is not None and not number(self.memory) > 0:
+            raise UsageError("bad memory", expected="an amount above 0, such as 4GB", received=repr(self.memory))
+        if self.budget is not None and not 0 < number(self.budget) < float("inf"):
+            raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=repr(self.budget))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only, for the folder's identity; a model is known by the base recipe made of it."""

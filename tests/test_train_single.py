@@ -118,7 +118,7 @@ def test_one_by_one_gives_what_the_lanes_give(monkeypatch):
     monkeypatch.setattr(obstacles, "of", lambda network: "forced")
     engine = Engine(TABLE, LABELS, sample_weight=WEIGHTS)
     apart = engine.train(lanes, keep=lambda lane: True)
-    assert list(engine.notes.values()) == ["v trains one run after the other: forced."]
+    assert list(engine.notes.values()) == ["'v' trains one run after the other: forced."]
     for a, b in zip(side_by_side, apart, strict=True):
         assert same(a, b, 5e-5), {k: (a.curves[k], b.curves[k]) for k in a.curves}
 

@@ -112,8 +112,8 @@ class Engine:
             groups.setdefault(lane.network.structure, []).append(lane)
         streams = {structure: Stream.of(mine, self.order_seed, self.rows) for structure, mine in groups.items()}
         for structure, mine in groups.items():
-            if (reason := obstacles.of(mine[0].network)) is not None:
-                self.notes[structure] = f"{mine[0].variant} trains one run after the other: {reason}."
+            if told := obstacles.told({lane.variant: lane.network for lane in mine}):
+                self.notes[structure] = " ".join(told)
         after = [part for networks in later for _, part in self._chunks(networks)]
         finished = [known([lanes[i] for i in indices]) for indices, _ in chunks]
         done: dict[int, Trained] = {}

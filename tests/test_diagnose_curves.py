@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import goodfit
 from goodfit.diagnose import Context, curves, status
+from goodfit.errors import GoodfitError
 from goodfit.history import History
 
 REAL = json.loads((Path(__file__).parent / "data" / "curves.json").read_text())
@@ -84,7 +86,26 @@ def test_without_a_training_curve_only_the_best_epoch_is_sure():
     assert codes(h) == [("too_many_epochs", "warning")]
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 2])
+@pytest.mark.parametrize("epochs", [1, 2])
 def test_under_three_epochs_nothing_is_said(epochs):
     h = History({k: real("imdb_20")[k][:, :epochs] for k in ("loss", "val_loss")})
     assert curves(h) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        ({}, "no curves to judge.*received an empty history"),
+        ({"loss": []}, "no curves to judge.*received empty ones of loss"),
+        (History({}), "no curves to judge"),
+        ({"loss": "abc"}, "'loss' holds no numbers"),
+        ({"loss": [1.0, 2.0], "day": ["mo", "tu"]}, "'day' holds no numbers"),
+        ({"loss": np.zeros((2, 3)), "val_loss": [1, 2, 3]}, "different numbers of runs.*'val_loss': 1"),
+        ({"loss": [[[1.0]]]}, "'loss' holds no numbers"),
+        ("log.csv", r"no curves.*goodfit\.logs\.read\(path\)"),
+    ],
+)
+def test_what_holds_no_curves_is_told(log, says):
+    with pytest.raises(GoodfitError, match=says) as told:
+        goodfit.diagnose(log)
+    assert "\n" not in str(told.value)

@@ -13,6 +13,18 @@ from goodfit.errors import UsageError
 Array = np.ndarray
 
 
+def _numbers(key: str, values: Any) -> Array:
+    """A curve as `(runs, epochs)`."""
+    try:
+        array = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    except (ValueError, TypeError):
+        array = np.empty((0, 0, 0))
+    if array.ndim > 2:
+        expected = "a number for each epoch, or a row of them for each run"
+        raise UsageError(f"the curve {key!r} holds no numbers", expected=expected, received=repr(values)[:60])
+    return array
+
+
 @dataclass(frozen=True)
 class History:
     """Curves by Keras's keys, each of shape `(runs, epochs)`; row `r`, column `e` is run `r` after epoch `e + 1`.
@@ -53,7 +65,11 @@ class History:
 
     @classmethod
     def of(cls, history: Any, **meta: Any) -> History:
-        """From a Keras `History` object, its `.history` dict, another `History`, or a mapping of curves."""
+        """From a Keras `History` object, its `.history` dict, another `History`, or a mapping of curves.
+
+        Raises:
+            UsageError: It is none of these, or curves hold something else than numbers or differ in their runs.
+        """
         if isinstance(history, History):
             return history
         curves: Mapping[str, Any] = getattr(history, "history", history)
@@ -62,14 +78,16 @@ class History:
                 "these are no curves",
                 expected="what fit returns, or a mapping of curves",
                 received=type(history).__name__,
-                fix="A log is read with goodfit diagnose LOG.",
+                fix="A log is read with `goodfit diagnose LOG`, in Python with goodfit.logs.read(path), run by run.",
             )
-        length = max((np.atleast_1d(np.asarray(v, dtype=np.float64)).shape[-1] for v in curves.values()), default=0)
-        out = {}
-        for key, values in curves.items():
-            values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-            out[key] = np.pad(values, ((0, 0), (0, length - values.shape[1])), constant_values=np.nan)
-        return cls(out, meta=meta)
+        arrays = {key: _numbers(key, values) for key, values in curves.items()}
+        if len({len(a) for a in arrays.values()}) > 1:
+            raise UsageError(
+                "the curves are of different numbers of runs", received=str({k: len(a) for k, a in arrays.items()})
+            )
+        length = max((a.shape[1] for a in arrays.values()), default=0)
+        pad = {k: ((0, 0), (0, length - a.shape[1])) for k, a in arrays.items()}
+        return cls({k: np.pad(a, pad[k], constant_values=np.nan) for k, a in arrays.items()}, meta=meta)
 
     @classmethod
     def stack(cls, histories: Sequence[History], variant: str = "") -> History:

@@ -9,6 +9,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import CODES, SEVERITIES, Finding
 from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.view import View
+from goodfit.errors import LogError
 from goodfit.history import History
 
 OF_STEPS = (
@@ -54,8 +55,17 @@ def curves(history: History | Any, *, context: Context | None = None) -> list[Fi
 
     Returns:
         Findings, the main cause first; none for a healthy training.
+
+    Raises:
+        LogError: There are no curves to judge.
     """
     history = History.of(history)
+    if not history.epochs:
+        raise LogError(
+            "there are no curves to judge",
+            expected="what fit returns, or such as {'loss': [...], 'val_loss': [...]}",
+            received=f"empty ones of {', '.join(history.curves)}" if history.curves else "an empty history",
+        )
     known = (context or Context()).filled(history.meta)
     view = View.of(history)
     found = [f for rule in RULES if rule.applies(view) and (f := rule.check(view, known)) is not None]

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,19 +18,30 @@
 
 namespace {
 
+// A handler that tells XLA of memory it did not get: an exception would end the process.
+template <XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)>
+XLA_FFI_Error* guarded(XLA_FFI_CallFrame* frame) {
+  try {
+    return handler(frame);
+  } catch (const std::bad_alloc&) {
+    const xla::ffi::Error error(xla::ffi::ErrorCode::kResourceExhausted, "goodfit's kernels did not get the memory");
+    return xla::ffi::internal::CreateError(frame->api, error);
+  }
+}
+
 PyObject* targets(PyObject*, PyObject*) {
   const std::pair<const char*, XLA_FFI_Error* (*)(XLA_FFI_CallFrame*)> all[] = {
-      {"goodfit_product", goodfit::sparse_product},
-      {"goodfit_gradient", goodfit::sparse_gradient},
-      {"goodfit_update", goodfit::sparse_update},
-      {"goodfit_plain_train", goodfit::plain_train},
-      {"goodfit_plain_evaluate", goodfit::plain_evaluate},
-      {"goodfit_convolution", goodfit::convolution},
-      {"goodfit_convolution_input", goodfit::convolution_input},
-      {"goodfit_convolution_kernel", goodfit::convolution_kernel},
-      {"goodfit_max_pool", goodfit::max_pool},
-      {"goodfit_max_pool_gradient", goodfit::max_pool_gradient},
-      {"goodfit_optimizer_step", goodfit::optimizer_step},
+      {"goodfit_product", guarded<goodfit::sparse_product>},
+      {"goodfit_gradient", guarded<goodfit::sparse_gradient>},
+      {"goodfit_update", guarded<goodfit::sparse_update>},
+      {"goodfit_plain_train", guarded<goodfit::plain_train>},
+      {"goodfit_plain_evaluate", guarded<goodfit::plain_evaluate>},
+      {"goodfit_convolution", guarded<goodfit::convolution>},
+      {"goodfit_convolution_input", guarded<goodfit::convolution_input>},
+      {"goodfit_convolution_kernel", guarded<goodfit::convolution_kernel>},
+      {"goodfit_max_pool", guarded<goodfit::max_pool>},
+      {"goodfit_max_pool_gradient", guarded<goodfit::max_pool_gradient>},
+      {"goodfit_optimizer_step", guarded<goodfit::optimizer_step>},
   };
   PyObject* out = PyDict_New();
   for (const auto& [name, handler] : all) {

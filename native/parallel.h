@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 
@@ -13,7 +14,8 @@
 namespace goodfit {
 
 // Runs work(task) for each task of [0, tasks), in any order, and returns when all are done. The caller works too, so
-// that this ends even if the pool never gets to its share.
+// that this ends even if the pool never gets to its share. What a task throws is thrown here: it would end the process
+// if it left a thread of the pool.
 template <class Work>
 void parallel(xla::ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
   struct State {
@@ -21,13 +23,22 @@ void parallel(xla::ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
     std::mutex mutex;
     std::condition_variable all_done;
     int64_t done = 0;
+    std::exception_ptr failed;
   };
   auto state = std::make_shared<State>();  // outlives this call in helpers that start late
   auto help = [state, tasks, &work] {
     int64_t finished = 0;
-    for (int64_t task; (task = state->next.fetch_add(1)) < tasks; ++finished) work(task);
+    std::exception_ptr failed;
+    for (int64_t task; (task = state->next.fetch_add(1)) < tasks; ++finished) {
+      try {
+        if (!failed) work(task);
+      } catch (...) {
+        failed = std::current_exception();
+      }
+    }
     if (finished == 0) return;
     std::lock_guard<std::mutex> lock(state->mutex);
+    if (failed) state->failed = failed;
     if ((state->done += finished) == tasks) state->all_done.notify_one();
   };
   const int64_t helpers = std::min<int64_t>(pool.num_threads(), tasks) - 1;
@@ -35,6 +46,7 @@ void parallel(xla::ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
   help();
   std::unique_lock<std::mutex> lock(state->mutex);
   state->all_done.wait(lock, [&] { return state->done == tasks; });
+  if (state->failed) std::rethrow_exception(state->failed);
 }
 
 }  // namespace goodfit

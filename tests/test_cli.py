@@ -101,6 +101,7 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "no predictor": (["predict", tmp / "folder", rows], "holds no predictor"),
         "no log": (["diagnose", tmp / "nosuch.csv"], "nosuch.csv"),
         "no finding": (["explain", "overfit"], "overfitting"),
+        "nothing like a finding": (["explain", "xyz"], r"', \.\.\. `goodfit explain` lists all\.$"),
         "bad out": (["predict", tmp / "folder", rows, "--out", tmp / "x.doc"], r"\.csv"),
     }
 
@@ -114,8 +115,8 @@ CALLS = [
     "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
-    "long n-grams", "too many seeds", "nothing", "no finding", "bad out", "too little memory", "drop no column",
-    "drop of pixels",
+    "long n-grams", "too many seeds", "nothing", "no finding", "nothing like a finding", "bad out", "too little memory",
+    "drop no column", "drop of pixels",
 ]  # fmt: skip
 
 
@@ -187,6 +188,20 @@ def test_ctrl_c_says_how_to_go_on(times, tmp_path, capsys, monkeypatch):
     assert out == ""
     assert [line[:17] for line in err.split("\n") if line] == ["goodfit: stopping", "goodfit: stopped;"]
     assert "the same command goes on" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: no")])
+def test_too_little_memory_is_one_line(error, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_run", lambda: raised(error))
+    assert goodfit("fit") == 2
+    assert re.fullmatch(r"goodfit: there is not enough memory\..*--memory.*\n", capsys.readouterr().err)
+    monkeypatch.setattr(cli, "_run", lambda: raised(RuntimeError("a mistake of our own")))
+    with pytest.raises(RuntimeError):
+        cli.main()
+
+
+def raised(error: Exception) -> int:
+    raise error
 
 
 def test_every_command_stands_in_the_readme():

@@ -21,6 +21,10 @@ def main() -> None:
         code = 0
     except OSError as error:
         code = fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # as XLA tells it
+            raise
+        code = fail("there is not enough memory. What is finished is kept; --memory 2GB, say, takes less at a time.")
     sys.exit(code)
 
 

@@ -29,6 +29,6 @@ def explain(
         return
     name = code.lower().replace("-", "_")
     if name not in CATALOGUE:
-        raise UsageError(f"there is no finding {code!r}", fix=near(name, CATALOGUE))
+        raise UsageError(f"there is no finding {code!r}", fix=f"{near(name, CATALOGUE)} `goodfit explain` lists all.")
     for paragraph in text(CATALOGUE[name]).split("\n\n"):
         print(textwrap.fill(paragraph, wide), end="\n\n" if paragraph != name else "\n")

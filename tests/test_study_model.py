@@ -250,7 +250,7 @@ def test_rows_of_weight_0_teach_nothing(tmp_path):
         ({"class_weight": "even"}, "'balanced' or a weight by class"),
         ({"class_weight": {0: -1}}, "0 or more"),
         ({"class_weight": {0: "2"}}, "received '2' for 0"),
-        ({"class_weight": [1, 2, 3]}, "'balanced'; received"),
+        ({"class_weight": [1, 2, 3]}, r"'balanced' or a weight by class; received \[1"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, "0 for every class"),
     ],
 )

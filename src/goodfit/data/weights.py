@@ -80,7 +80,7 @@ def of_classes(given: Any, count: int, names: tuple[str, ...] = ()) -> np.ndarra
         UsageError: It is no such thing, names no class, or holds a weight that is none.
     """
     if not isinstance(given, Mapping):
-        expected = f"a weight by class{f', or {BALANCED!r}' if names else ''}"
+        expected = f"{f'{BALANCED!r} or ' if names else ''}a weight by class"
         raise UsageError("bad class_weight", expected=expected, received=repr(given))
     out = np.ones(count)
     for key, value in given.items():

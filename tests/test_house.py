@@ -17,6 +17,7 @@ ORDER = [
     {"predictor", "report", "doctor"},
     {"job", "checkup"},
     {"cli"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 NUMPY_ONLY = {"diagnose", "logs", "history"}

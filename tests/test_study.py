@@ -203,6 +203,7 @@ def test_a_column_that_is_the_target_is_told_first_and_can_be_left_out(tmp_path)
 
     study = job.fit(rows, "species", out=tmp_path / "out", **FIT, view=Listening())
     assert told[0] == study["sentences"][0]
+    assert [text.split()[0] for text in told[1:4]] == ["Encoding", "Training", "Trying"]
     assert "'label again'" in told[0]
     assert "--drop 'label again'" in told[0]
     assert "no result means anything" in told[0]

@@ -195,6 +195,8 @@ class Study:
 
     def search_base(self) -> Variant:
         """Train the base with every seed, or with those that the budget allows."""
+        if not self.known:
+            _ = self.x  # a stage of its own; a study that is finished needs none of it
         self.view.stage(f"Training the base network with {self.options.seeds} seeds")
         if self.options.budget:
             began, first = time.perf_counter(), min(FEWEST, self.options.seeds)

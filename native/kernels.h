@@ -12,11 +12,23 @@ enum Rule : int64_t { kGradient, kSgd, kMomentum, kRmsprop, kAdam, kNadam, kRule
 // Per-column numbers of a rule, rows of an array (kCoefficients, columns) that train/kernels.py fills.
 enum Coefficient { kRate, kL1, kL2, kDecay, kActive, kNadamM, kNadamG, kNadamV, kCoefficients };
 
-// Rows of a batch: row r has entries [begin[r], end[r]) of `indices` and `values` (null: all ones).
+// The features of entries: in 16 bits where these can number them all, else in 32; the other is null.
+struct Features {
+  const uint16_t* narrow;
+  const int32_t* wide;
+
+  template <class F>
+  void with(const F& f) const {
+    if (narrow) f(narrow);
+    else f(wide);
+  }
+};
+
+// Rows of a batch: row r has entries [begin[r], end[r]) of `features` and `values` (null: all ones).
 struct RowBatch {
   const int32_t* begin;
   const int32_t* end;
-  const int32_t* indices;
+  Features features;
   const float* values;
 };
 

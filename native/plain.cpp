@@ -201,76 +201,96 @@ class Lane {
   PackedWeights first_{};
 };
 
-// The batches of some steps by features; see SortedBatch.
+// The batches of some steps by features and by rows; see SortedBatch.
 class Sorted {
  public:
   std::vector<SortedBatch> batches;
 
   void make(ffi::ThreadPool& pool, const PlainData& d, const int32_t* order, int64_t steps, int64_t batch) {
+    const RowBatch& x = d.sparse;
+    const auto size = [&](int32_t row) { return row >= 0 && row < d.rows ? x.end[row] - x.begin[row] : 0; };
     std::vector<int64_t> at(size_t(steps) + 1, 0);
+    begins_.resize(size_t(steps * (batch + 1)));
     for (int64_t s = 0; s < steps; ++s) {
-      at[s + 1] = at[s];
-      for (int64_t r = 0; r < batch; ++r)
-        if (const int32_t row = order[s * batch + r]; there(d, row)) at[s + 1] += d.indptr[row + 1] - d.indptr[row];
+      int32_t* const begin = begins_.data() + s * (batch + 1);
+      begin[0] = 0;
+      for (int64_t r = 0; r < batch; ++r) begin[r + 1] = begin[r] + size(order[s * batch + r]);
+      at[s + 1] = at[s] + begin[batch];
     }
+    const size_t entries = size_t(at[steps]), valued = x.values ? entries : 0;
     features_.resize(size_t(steps * d.features)), lengths_.resize(features_.size());
-    rows_.resize(size_t(at[steps])), values_.resize(d.values ? rows_.size() : 0);
+    rows_.resize(entries), values_.resize(valued), values_by_row_.resize(valued);
     batches.resize(size_t(steps));
-    parallel(pool, steps, [&](int64_t s) {
-      batches[s] = sort(d, order + s * batch, batch, features_.data() + s * d.features, lengths_.data() + s * d.features,
-                        rows_.data() + at[s], d.values ? values_.data() + at[s] : nullptr);
+    x.features.with([&](const auto* from) {
+      auto& entries_by_row = copies(from);
+      entries_by_row.resize(entries);
+      parallel(pool, steps, [&](int64_t s) {
+        const int32_t *rows = order + s * batch, *begin = begins_.data() + s * (batch + 1);
+        auto* to = entries_by_row.data() + at[s];
+        float* values = valued ? values_by_row_.data() + at[s] : nullptr;
+        for (int64_t r = 0; r < batch; ++r) {
+          if (begin[r] == begin[r + 1]) continue;
+          std::copy(from + x.begin[rows[r]], from + x.end[rows[r]], to + begin[r]);
+          if (values) std::copy(x.values + x.begin[rows[r]], x.values + x.end[rows[r]], values + begin[r]);
+        }
+        batches[s] = {features_.data() + s * d.features, {}, lengths_.data() + s * d.features, rows_.data() + at[s],
+                      valued ? values_.data() + at[s] : nullptr, {begin, begin + 1, numbered(to), values}};
+        sort(to, d.features, batch, &batches[s]);
+      });
     });
   }
 
-  static bool there(const PlainData& d, int32_t row) { return row >= 0 && row < d.rows; }
-
  private:
-  static SortedBatch sort(const PlainData& d, const int32_t* order, int64_t batch, int32_t* features, int32_t* lengths,
-                          uint16_t* rows, float* values) {
-    SortedBatch out{features, {}, lengths, rows, values};
+  static Features numbered(const uint16_t* features) { return {features, nullptr}; }
+  static Features numbered(const int32_t* features) { return {nullptr, features}; }
+  std::vector<uint16_t>& copies(const uint16_t*) { return narrow_; }
+  std::vector<int32_t>& copies(const int32_t*) { return wide_; }
+
+  // Fills what `out` points to from its rows, whose entries have these features.
+  template <class Feature>
+  static void sort(const Feature* entries, int64_t count, int64_t batch, SortedBatch* out) {
+    auto *features = const_cast<int32_t*>(out->features), *lengths = const_cast<int32_t*>(out->lengths);
+    auto* rows = const_cast<uint16_t*>(out->rows);
+    auto* values = const_cast<float*>(out->values);
+    const RowBatch& x = out->by_row;
     thread_local std::vector<int32_t> next;
-    next.assign(size_t(d.features), 0);
-    const auto entries = [&](const auto& work) {
-      for (int64_t r = 0; r < batch; ++r)
-        if (const int32_t row = order[r]; there(d, row))
-          for (int32_t k = d.indptr[row]; k < d.indptr[row + 1]; ++k) work(r, k);
-    };
+    next.assign(size_t(count), 0);
     constexpr int many = SortedBatch::kKinds - 1;
-    entries([&](int64_t, int32_t k) { ++next[d.indices[k]]; });
-    for (int64_t f = 0; f < d.features; ++f) ++out.counts[std::min(next[f], many)];
+    for (int32_t k = 0; k < x.end[batch - 1]; ++k) ++next[entries[k]];
+    for (int64_t f = 0; f < count; ++f) ++out->counts[std::min(next[f], many)];
     int32_t place[SortedBatch::kKinds] = {};  // of the next feature of each kind
-    for (int kind = 1; kind <= many; ++kind) place[kind] = place[kind - 1] + out.counts[kind - 1];
+    for (int kind = 1; kind <= many; ++kind) place[kind] = place[kind - 1] + out->counts[kind - 1];
     const int32_t first_of_many = place[many];
-    for (int64_t f = 0; f < d.features; ++f) {
+    for (int64_t f = 0; f < count; ++f) {
       const int kind = std::min(next[f], many);
       if (kind == many) lengths[place[kind] - first_of_many] = next[f];
       features[place[kind]++] = int32_t(f);
     }
     int32_t at = 0;
-    for (int64_t i = 0; i < d.features; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       const int32_t n = next[features[i]];
       next[features[i]] = at;
       at += n;
     }
-    entries([&](int64_t r, int32_t k) {
-      const int32_t to = next[d.indices[k]]++;
-      rows[to] = uint16_t(r);
-      if (values) values[to] = d.values[k];
-    });
-    return out;
+    for (int64_t r = 0; r < batch; ++r)
+      for (int32_t k = x.begin[r]; k < x.end[r]; ++k) {
+        const int32_t to = next[entries[k]]++;
+        rows[to] = uint16_t(r);
+        if (values) values[to] = x.values[k];
+      }
   }
 
-  std::vector<int32_t> features_, lengths_;
-  std::vector<uint16_t> rows_;
-  std::vector<float> values_;
+  std::vector<int32_t> features_, lengths_, begins_, wide_;
+  std::vector<uint16_t> rows_, narrow_;
+  std::vector<float> values_, values_by_row_;
 };
 
-PlainData data_of(const Ints& indptr, const Ints& indices, const Floats& values, const Ints& labels, int64_t features,
-                  int64_t classes) {
+PlainData data_of(const Ints& indptr, const ffi::AnyBuffer& indices, const Floats& values, const Ints& labels,
+                  int64_t features, int64_t classes) {
   const bool sparse = indptr.element_count() > 0;
-  return {sparse ? indptr.typed_data() : nullptr, sparse ? indices.typed_data() : nullptr,
-          values.element_count() ? values.typed_data() : nullptr, labels.typed_data(), int64_t(labels.element_count()),
-          features, classes};
+  const float* numbers = values.element_count() ? values.typed_data() : nullptr;
+  return {sparse ? RowBatch{indptr.typed_data(), indptr.typed_data() + 1, features_of(indices), numbers} : RowBatch{},
+          sparse ? nullptr : numbers, labels.typed_data(), int64_t(labels.element_count()), features, classes};
 }
 
 // Sorts the arrays that follow the fixed arguments, each as `get` has it, into weights, slots and statistics.
@@ -293,8 +313,8 @@ bool sort_arrays(const Description& d, int slots, bool sparse, int64_t lanes, ff
   return true;
 }
 
-ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints labels, Ints order, Bytes member,
-                 Bytes active, Words keys, Floats coefficients, Floats penalties, Floats rates, Floats smoothing,
+ffi::Error train(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Floats values, Ints labels, Ints order,
+                 Bytes member, Bytes active, Words keys, Floats coefficients, Floats penalties, Floats rates, Floats smoothing,
                  ffi::RemainingArgs old, ffi::Result<Floats> sums, ffi::Result<Ints> moved, ffi::RemainingRets out,
                  ffi::Span<const int32_t> layers, ffi::Span<const float> numbers, int64_t rule, int64_t features) {
   const Description description(layers, numbers);
@@ -302,7 +322,7 @@ ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values,
   const int64_t steps = order.dimensions()[0], batch = order.dimensions()[1];
   const bool sparse = indptr.element_count() > 0;
   if (rule <= kGradient || rule >= kNadam || old.size() != out.size() || description.parts.empty() ||
-      batch > UINT16_MAX + 1 || int64_t(labels.element_count()) != rows)
+      batch > UINT16_MAX + 1 || !are_features(indices) || int64_t(labels.element_count()) != rows)
     return wrong("no such plain network");
   const auto shared = [&](size_t i) { return in_place(old, i, out, i); };
   Arrays arrays;
@@ -340,13 +360,14 @@ ffi::Error train(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values,
   return ffi::Error::Success();
 }
 
-ffi::Error evaluate(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints labels, Ints chosen,
-                    Bytes member, ffi::RemainingArgs given, ffi::Result<Floats> sums, ffi::Span<const int32_t> layers,
+ffi::Error evaluate(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Floats values, Ints labels,
+                    Ints chosen, Bytes member, ffi::RemainingArgs given, ffi::Result<Floats> sums, ffi::Span<const int32_t> layers,
                     ffi::Span<const float> numbers, int64_t features) {
   const Description description(layers, numbers);
   const int64_t lanes = member.dimensions()[0], rows = member.dimensions()[1];
   const bool sparse = indptr.element_count() > 0;
-  if (description.parts.empty() || int64_t(labels.element_count()) != rows) return wrong("no such plain network");
+  if (description.parts.empty() || !are_features(indices) || int64_t(labels.element_count()) != rows)
+    return wrong("no such plain network");
   Arrays arrays;
   const auto array = [&](size_t i) -> float* {
     auto found = given.get<Floats>(i);
@@ -385,7 +406,7 @@ ffi::Error evaluate(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats valu
 XLA_FFI_DEFINE_HANDLER_SYMBOL(plain_train, train,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Ints>().Arg<ffi::AnyBuffer>().Arg<Floats>().Arg<Ints>()
                                   .Arg<Ints>().Arg<Bytes>().Arg<Bytes>().Arg<Words>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .RemainingArgs()
@@ -398,7 +419,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(plain_train, train,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(plain_evaluate, evaluate,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Ints>().Arg<ffi::AnyBuffer>().Arg<Floats>().Arg<Ints>()
                                   .Arg<Ints>().Arg<Bytes>()
                                   .RemainingArgs()
                                   .Ret<Floats>()

@@ -40,12 +40,13 @@ struct SortedBatch {
   const int32_t* lengths;            // entries of each feature of the last kind
   const uint16_t* rows;              // of the batch, for feature after feature
   const float* values;               // null: all ones
+  RowBatch by_row;                   // the same entries, the batch's rows one after another
 };
 
 // What all lanes share.
 struct PlainData {
-  const int32_t *indptr, *indices;  // null for dense rows
-  const float* values;              // of the entries (null: all ones), or the dense rows
+  RowBatch sparse;      // all rows
+  const float* dense;   // (rows, features), or null
   const int32_t* labels;
   int64_t rows, features, classes;
 };

@@ -60,12 +60,13 @@ T* scratch(int which, size_t n) {
 }
 
 struct Input {
-  const int32_t *indptr, *indices, *rows;
+  const int32_t *indptr, *rows;
+  Features features;
   const float* values;
   int64_t count, batch;
 
-  Input(const Ints& indptr, const Ints& indices, const Floats& values, const Ints& rows)
-      : indptr(indptr.typed_data()), indices(indices.typed_data()), rows(rows.typed_data()),
+  Input(const Ints& indptr, const ffi::AnyBuffer& indices, const Floats& values, const Ints& rows)
+      : indptr(indptr.typed_data()), rows(rows.typed_data()), features(features_of(indices)),
         values(values.element_count() ? values.typed_data() : nullptr), count(int64_t(indptr.element_count()) - 1),
         batch(int64_t(rows.element_count())) {}
 
@@ -77,7 +78,7 @@ struct Input {
       begin[r] = there ? indptr[rows[r]] : 0;
       begin[batch + r] = there ? indptr[rows[r] + 1] : 0;
     }
-    return {begin, begin + batch, indices, values};
+    return {begin, begin + batch, features, values};
   }
 };
 
@@ -95,8 +96,10 @@ ColumnBatch transpose(ffi::ThreadPool& pool, const RowBatch& x, int64_t batch, i
   parallel(pool, parts, [&](int64_t part) {
     int32_t* count = counts + part * features;
     std::memset(count, 0, features * sizeof(int32_t));
-    for (int64_t r = first(part); r < first(part + 1); ++r)
-      for (int32_t k = x.begin[r]; k < x.end[r]; ++k) ++count[x.indices[k]];
+    x.features.with([&](const auto* feature) {
+      for (int64_t r = first(part); r < first(part + 1); ++r)
+        for (int32_t k = x.begin[r]; k < x.end[r]; ++k) ++count[feature[k]];
+    });
   });
   int32_t at = 0;
   for (int64_t j = 0; j < features; ++j) {
@@ -106,24 +109,27 @@ ColumnBatch transpose(ffi::ThreadPool& pool, const RowBatch& x, int64_t batch, i
   begin[features] = at;
   parallel(pool, parts, [&](int64_t part) {
     int32_t* next = counts + part * features;
-    for (int64_t r = first(part); r < first(part + 1); ++r)
-      for (int32_t k = x.begin[r]; k < x.end[r]; ++k) {
-        const int32_t to = next[x.indices[k]]++;
-        rows[to] = int32_t(r);
-        if (values) values[to] = x.values[k];
-      }
+    x.features.with([&](const auto* feature) {
+      for (int64_t r = first(part); r < first(part + 1); ++r)
+        for (int32_t k = x.begin[r]; k < x.end[r]; ++k) {
+          const int32_t to = next[feature[k]]++;
+          rows[to] = int32_t(r);
+          if (values) values[to] = x.values[k];
+        }
+    });
   });
   return {begin, rows, values};
 }
 
 ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(std::string("goodfit kernels: ") + what); }
 
-ffi::Error product(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats weights,
+ffi::Error product(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Floats values, Ints rows, Floats weights,
                    ffi::Result<Floats> out) {
   const Input input(indptr, indices, values, rows);
   const Cut cut(weights.dimensions());
   const Rows place(out->dimensions());
-  if (place.batch != input.batch || place.lanes * place.units != cut.columns) return wrong("shapes do not fit");
+  if (!are_features(indices) || place.batch != input.batch || place.lanes * place.units != cut.columns)
+    return wrong("shapes do not fit");
   const RowBatch x = input.chosen();
   const int64_t tiles = int64_t(cut.pieces.size());
   if (tiles == 0 || input.batch == 0) return ffi::Error::Success();
@@ -188,19 +194,20 @@ ffi::Error step(ffi::ThreadPool& pool, const Input& input, const Floats& grad, c
   return ffi::Error::Success();
 }
 
-ffi::Error gradient(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats grad,
+ffi::Error gradient(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Floats values, Ints rows, Floats grad,
                     ffi::Result<Floats> out) {
+  if (!are_features(indices)) return wrong("shapes do not fit");
   return step(pool, Input(indptr, indices, values, rows), grad, nullptr, kGradient, Cut(out->dimensions()),
               out->typed_data(), nullptr, nullptr);
 }
 
-ffi::Error update(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values, Ints rows, Floats grad,
+ffi::Error update(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Floats values, Ints rows, Floats grad,
                   Floats coefficients, ffi::RemainingArgs old, ffi::RemainingRets out, int64_t rule) {
   float* data[3] = {};
   if (rule <= kGradient || rule >= kRules || out.size() < 1 || out.size() > 3 || old.size() != out.size())
     return wrong("no such rule");
   for (size_t i = 0; i < out.size(); ++i)
-    if (!(data[i] = in_place(old, i, out, i))) return wrong("shapes do not fit");
+    if (!are_features(indices) || !(data[i] = in_place(old, i, out, i))) return wrong("shapes do not fit");
   const Cut cut(out.get<Floats>(0).value()->dimensions());
   return step(pool, Input(indptr, indices, values, rows), grad, coefficients.typed_data(), rule, cut, data[0], data[1],
               data[2]);
@@ -211,19 +218,19 @@ ffi::Error update(ffi::ThreadPool pool, Ints indptr, Ints indices, Floats values
 XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_product, product,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Ints>().Arg<ffi::AnyBuffer>().Arg<Floats>().Arg<Ints>()
                                   .Arg<Floats>()
                                   .Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_gradient, gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Ints>().Arg<ffi::AnyBuffer>().Arg<Floats>().Arg<Ints>()
                                   .Arg<Floats>()
                                   .Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(sparse_update, update,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Ints>().Arg<Ints>().Arg<Floats>().Arg<Ints>()
+                                  .Arg<Ints>().Arg<ffi::AnyBuffer>().Arg<Floats>().Arg<Ints>()
                                   .Arg<Floats>().Arg<Floats>()
                                   .RemainingArgs()
                                   .RemainingRets()

@@ -37,7 +37,7 @@ class SparseRows:
 
     Attributes:
         indptr: int32 (n + 1,): where each row starts in `indices`.
-        indices: int32 (entries,): the features, each below `features`; one may stand twice in a row.
+        indices: uint16 or int32 (entries,): the features, each below `features`; one may stand twice in a row.
         values: float32 (entries,), or (0,) if all are ones.
         features: The number of features.
         longest: Entries of the longest row.
@@ -58,7 +58,7 @@ class SparseRows:
         ones = bool((values == 1).all())
         return cls(
             jnp.asarray(x.indptr, jnp.int32),
-            jnp.asarray(x.indices, jnp.int32),
+            jnp.asarray(x.indices.astype(np.uint16 if x.shape[1] <= 2**16 else np.int32)),
             jnp.asarray(values[:0] if ones else values),
             int(x.shape[1]),
             int(np.diff(x.indptr).max(initial=0)),
@@ -182,5 +182,5 @@ def dense(x: SparseRows, rows: Array) -> Array:
     there = (at < stop) & (rows >= 0)[:, None]
     at = jnp.where(there, at, 0)
     values = x.values[at] if x.values.shape[0] else jnp.float32(1)
-    feature = jnp.where(there, x.indices[at], x.features)
+    feature = jnp.where(there, x.indices[at].astype(jnp.int32), x.features)
     return blank.at[jnp.arange(rows.shape[0])[:, None], feature].add(values, mode="drop")

@@ -129,10 +129,10 @@ class Lane {
     }
     network = {layers_.data(), int64_t(layers_.size()), first_, nullptr, nullptr, nullptr,
                arena.take<int32_t>(2 * batch)};
+    network.transposed = arena.take<float>(largest);
     if (training) {
       network.gradient = arena.take<float>(batch * d.widest());
       network.other = arena.take<float>(batch * d.widest());
-      network.transposed = arena.take<float>(largest);
     }
   }
 

@@ -84,6 +84,19 @@ def test_native_product_and_gradient_are_numpys(shape, ones, seed):
     np.testing.assert_allclose(got, dense.T @ g, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("features", "dtype"), [(2**16, np.uint16), (2**16 + 1, np.int32)])
+def test_the_last_word_of_many_counts(features, dtype, way):
+    matrix = csr_array(([1.0, 1.0, 2.0], [0, features - 1, features - 1], [0, 1, 3]), shape=(2, features))
+    x = kernels.SparseRows.from_scipy(matrix.astype(np.float32))
+    assert x.indices.dtype == dtype
+    w = jnp.zeros((1, features, 3)).at[0, 0].set(1.0).at[0, -1].set(5.0)
+    rows = np.array([1, 0], np.int32)
+    np.testing.assert_array_equal(kernels.product(x, rows, w, 1)[0], [[15.0] * 3, [1.0] * 3])
+    grad = np.asarray(kernels.gradient(x, rows, jnp.ones((1, 2, 3))))[0]
+    np.testing.assert_array_equal(grad[[0, -1]], [[1.0] * 3, [3.0] * 3])
+    assert not grad[1:-1].any()
+
+
 @pytest.mark.parametrize("ones", [True, False])
 @pytest.mark.parametrize("units", [7, 66])
 def test_xla_is_numpy(monkeypatch, units, ones):

@@ -19,6 +19,7 @@ ROWS, WORDS = 90, 60
 RNG = np.random.default_rng(0)
 WEIGHTED = csr_array(random_array((ROWS, WORDS), density=0.15, rng=RNG, dtype=np.float32))
 ONES = csr_array((np.ones_like(WEIGHTED.data), WEIGHTED.indices, WEIGHTED.indptr), shape=WEIGHTED.shape)
+MANY = csr_array((WEIGHTED.data, WEIGHTED.indices * 1150, WEIGHTED.indptr), shape=(ROWS, 70_000))
 COLUMNS = RNG.normal(size=(ROWS, 12)).astype(np.float32)
 TWO, FIVE = RNG.integers(0, 2, ROWS), RNG.integers(0, 5, ROWS)
 BASE = Recipe(units=(16, 16), batch_size=16, epochs=3, learning_rate=0.01)
@@ -30,9 +31,11 @@ CASES = {
     "momentum": (BASE.but(optimizer="momentum"), ONES, TWO),
     "adam": (BASE.but(optimizer="adam"), ONES, TWO),
     "adamw": (BASE.but(optimizer="adamw", weight_decay=0.1), ONES, TWO),
+    "more words than 16 bits number": (BASE.but(units=(4,)), MANY, TWO),
     "4 units": (BASE.but(units=(4,)), ONES, TWO),
     "odd units": (BASE.but(units=(7, 3)), WEIGHTED, TWO),
     "tiles": (BASE.but(units=(64, 20), label_smoothing=0.1), ONES, FIVE),
+    "one hidden unit": (BASE.but(units=(20, 1)), ONES, TWO),
     "linear": (BASE.but(units=()), ONES, TWO),
     "linear columns": (BASE.but(units=()), COLUMNS, FIVE),
     "penalties": (BASE.but(l1=0.001, l2=0.01), ONES, TWO),

@@ -1,11 +1,14 @@
 """Images from arrays, IDX, `.npz` and folders, and their encoder."""
 
+import base64
 import gzip
+import io
 import json
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from goodfit import data, encode
 from goodfit.errors import DataError
@@ -144,3 +147,17 @@ def test_images_are_brought_to_what_a_model_takes():
     for encoder, rows in ((small, X), (raw, X), (halved, numbers)):
         back = encode.from_dict(json.loads(json.dumps(encoder.to_dict())))
         np.testing.assert_array_equal(back.transform(rows), encoder.transform(rows))
+
+
+@pytest.mark.parametrize("rows", [X, X / 255.0, X[..., None], np.stack([X] * 3, -1), np.stack([X] * 4, -1)])
+def test_a_row_is_shown_as_the_picture_it_is(rows):
+    png = data.load((rows, Y)).picture(3)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(png))), float)
+    seen = pixels if pixels.ndim == 2 else pixels[..., 0]
+    whole = X[3].astype(float)
+    if rows.dtype != np.uint8:  # from its darkest to its brightest
+        whole = (whole - whole.min()) * 255 / (whole.max() - whole.min())
+    np.testing.assert_allclose(seen, whole, atol=1)
+    assert data.load((X.reshape(40, -1), Y)).picture(3) is None
+    large = data.load((np.repeat(np.repeat(X, 40, 1), 40, 2), Y)).picture(0)
+    assert max(Image.open(io.BytesIO(base64.b64decode(large))).size) == 96

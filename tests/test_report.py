@@ -332,6 +332,15 @@ def test_figures_and_tables_can_be_read_by_everyone(pages):
     assert set(Page(pages["text es"]).find("html")[0].items()) == {("lang", "es")}
 
 
+def test_a_mistake_on_an_image_is_shown_as_one(tmp_path):
+    study = build(tmp_path, seeds=3, variants=2, epochs=5)
+    study["test"]["errors"] = [{"row": 7, "text": "row 7", "image": 'QUJD"', "truth": "a", "predicted": "b"}]
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    html = report.write(tmp_path).read_text()
+    assert [a["src"] for a in Page(html).find("img")] == ['data:image/png;base64,QUJD"']
+    assert "<blockquote" not in html
+
+
 def test_all_that_a_study_says_stands_in_the_page(pages, studies):
     study = studies["text"][1]
     text = " ".join(Page(pages["text en"]).text.split())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ import polars as pl
 
 from goodfit.data.columns import texts
 from goodfit.data.disk import OnDisk
+from goodfit.data.sources.image_folder import pillow
 
 Rows = pl.DataFrame | np.ndarray | OnDisk
 """Raw rows: a frame of feature columns, an array whose first axis is rows, or a frame of texts that stays on disk."""
@@ -63,6 +66,22 @@ class Dataset:
         """The raw rows under a boolean mask, or at integer positions."""
         index = np.flatnonzero(which) if np.asarray(which).dtype == bool else np.asarray(which)
         return self.rows[index]
+
+    def picture(self, row: int) -> str | None:
+        """One raw image for people, at most 96 pixels a side, as PNG in base 64; None where rows are no images."""
+        if self.kind != "image" or not isinstance(self.rows, np.ndarray):
+            return None
+        pixels = self.rows[row]
+        if pixels.dtype != np.uint8:
+            low, high = np.nanmin(pixels), np.nanmax(pixels)
+            pixels = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+        if pixels.ndim == 3:
+            pixels = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., 0]
+        image = pillow().fromarray(pixels)
+        image.thumbnail((96, 96))
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        return base64.b64encode(file.getvalue()).decode()
 
     def shown(self, row: int, longest: int = 500) -> str:
         """One raw row as a line of text for people, cut after `longest` characters."""

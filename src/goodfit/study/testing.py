@@ -43,6 +43,7 @@ def look(dataset: Dataset, chosen: np.ndarray, base: np.ndarray) -> dict[str, An
             {
                 "row": int(rows[i]),
                 "text": dataset.shown(int(rows[i])),
+                "image": dataset.picture(int(rows[i])),
                 "truth": dataset.classes[truth[i]],
                 "predicted": dataset.classes[int(chosen[i].argmax())],
                 "probability": float(chosen[i].max()),

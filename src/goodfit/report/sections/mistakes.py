@@ -116,10 +116,14 @@ def _errors(build: Build, test: dict[str, Any]) -> str:
         cards.append(
             f"<li><p><span>{esc(texts('errors.predicted'))}</span> <b>{predicted}</b> "
             f"<span>({sure}) · {esc(texts('errors.truth'))}</span> <b>{truth}</b> {row}</p>"
-            f"{_text(build, str(e.get('text') or ''))}</li>"
+            f"{_picture(str(e['image'])) if e.get('image') else _text(build, str(e.get('text') or ''))}</li>"
         )
     intro = paragraph(texts("errors.caption"))
     return f'<h3>{esc(texts("errors.title"))}</h3>{intro}<ol class="errors">{"".join(cards)}</ol>'
+
+
+def _picture(png: str) -> str:
+    return f'<img alt="" src="data:image/png;base64,{esc(png)}">'
 
 
 def _text(build: Build, text: str) -> str:

@@ -59,6 +59,19 @@ def test_a_line_says_all_within_80_columns():
     assert max(map(len, shown(table))) <= 80
 
 
+def test_a_narrow_terminal_gets_what_decides_and_no_number_is_cut(study):
+    table = LiveTable(screen())
+    table.update("batch normalization", 29, 12, 20, METRICS, left=83)
+    head, line = shown(table, width=60)
+    assert head.split() == ["variant", "epoch", "val_loss", "val_acc", "state"]
+    assert line.endswith("12/20 0.312 ±.012 0.883 ±.004 1:23 left")
+    whole, narrow = (printed(summary.summary(study), width).split("\n\n")[1] for width in (80, 56))
+    assert all("…" not in t and max(map(len, t.splitlines())) <= w for t, w in ((whole, 80), (narrow, 56)))
+    assert [("p" in t.splitlines()[0].split()) for t in (whole, narrow)] == [True, False]
+    for effect in re.findall(r"-?\S+ \[.*?\]", whole):
+        assert effect in narrow
+
+
 def test_a_wide_terminal_gets_every_spread_and_the_state():
     table = LiveTable(screen())
     table.update("base", 29, 12, 20, METRICS, left=83)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,53 @@ from goodfit.report import numbers
 from goodfit.report.source import Source, clean, contrast
 
 if TYPE_CHECKING:
-    from rich.console import Group, JustifyMethod, RenderableType
-    from rich.table import Table
+    import rich.table
+    from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
     from rich.text import Text
 
 LEGEND = "Differences in points of validation accuracy, 95% intervals, p after Holm."
 STYLES = {"better": "green", "worse": "red", "undecided": "yellow"}
+
+
+@dataclass
+class Table:
+    """A table without boxes: words in the first and in the verdict's column, numbers in the others.
+
+    Where the terminal is too narrow it leaves out the seeds, p and the wins, and then wraps names, but cuts no number.
+
+    Attributes:
+        head: The columns' names.
+        rows: Cells by row, of the first columns at least.
+    """
+
+    head: list[str]
+    rows: list[tuple[str | Text, ...]] = field(default_factory=list)
+
+    def add_row(self, *cells: str | Text) -> None:
+        """Add a row."""
+        self.rows.append(cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        left_out: list[str] = []
+        for name in ("", "seeds", "p", "wins"):
+            left_out.append(name)
+            table = self._with([i for i, title in enumerate(self.head) if not i or title not in left_out])
+            if console.measure(table, options=options.update(max_width=1000)).maximum <= options.max_width:
+                break
+        yield table
+
+    def _with(self, kept: list[int]) -> rich.table.Table:
+        """The table of some columns."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for i in kept:
+            side: JustifyMethod = "left" if i == 0 or self.head[i] == "verdict" else "right"
+            table.add_column(Text(self.head[i]), justify=side, no_wrap=i > 0, max_width=None if i else 21)
+        for row in self.rows:
+            table.add_row(*(row[i] if i < len(row) else "" for i in kept))
+        return table
 
 
 def summary(study: dict[str, Any], folder: str | Path | None = None) -> Group:
@@ -58,7 +100,7 @@ def comparison(study: dict[str, Any], comparisons: Iterable[Any]) -> Group:
     found = [clean(c if isinstance(c, dict) else c.to_dict()) for c in comparisons]
     base = found[0]["names"][0]
     parts: list[RenderableType] = [Text(f"Against {base}, over paired seeds:", style="bold")]
-    table = _table(["variant", "seeds", f"against {_short(base)}", "p", "wins", "verdict"])
+    table = Table(["variant", "seeds", f"against {_short(base)}", "p", "wins", "verdict"])
     for c in found:
         effect, *others = _effect(c)
         table.add_row(Text(c["names"][1]), str(c["n"]), effect, *others)
@@ -71,7 +113,7 @@ def comparison(study: dict[str, Any], comparisons: Iterable[Any]) -> Group:
 
 def _side_by_side(source: Source, names: list[str]) -> Table:
     """Two variants' metrics, each at its own epoch."""
-    table = _table(["", *map(_short, names)])
+    table = Table(["", *map(_short, names)])
     pair = [source.variant(n) for n in names]
     table.add_row("epoch", *(numbers.count(v.get("best_epoch")) for v in pair))
     metrics = [v.get("metrics") or {} for v in pair]
@@ -82,10 +124,10 @@ def _side_by_side(source: Source, names: list[str]) -> Table:
 
 
 def _variants(source: Source) -> Table:
-    """Every variant on a line, within 80 columns."""
+    """Every variant on a line."""
     from rich.text import Text
 
-    table = _table(["variant", "val_acc", "against base", "p", "wins", "verdict"])
+    table = Table(["variant", "val_acc", "against base", "p", "wins", "verdict"])
     for v in source.variants:
         accuracy = numbers.accuracy(((v.get("metrics") or {}).get("val_accuracy") or {}).get("mean"))
         name = f"{v['name']} *" if v["name"] == source.chosen else v["name"]
@@ -110,19 +152,6 @@ def _effect(found: dict[str, Any]) -> list[str | Text]:
         numbers.percent(found.get("wins")),
         Text(verdict, style=STYLES.get(verdict, "")),
     ]
-
-
-def _table(head: list[str]) -> Table:
-    """A table without boxes: words in the first and in the verdict's column, numbers in the others."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(Text(head[0]), no_wrap=True, overflow="ellipsis", max_width=21)
-    for name in head[1:]:
-        side: JustifyMethod = "left" if name == "verdict" else "right"
-        table.add_column(Text(name), justify=side, no_wrap=True, overflow="ellipsis")
-    return table
 
 
 def _short(name: str, most: int = 18) -> str:

@@ -25,6 +25,9 @@ STATES = ("waiting", "training", "done", "stopped")
 WIDE = 104
 """Columns a terminal needs for every spread; a narrower one shows those of the validation metrics only."""
 
+NARROW = 76
+"""Columns it needs for seeds and training metrics; a narrower one shows neither."""
+
 
 def summary(study: dict[str, Any], folder: str | Path | None = None) -> None:
     """Print the end of a study; `folder` is where report and predictor lie."""
@@ -182,14 +185,11 @@ class LiveTable:
         from rich.table import Table
         from rich.text import Text
 
-        wide = width >= WIDE
+        wide, narrow = width >= WIDE, width < NARROW
         table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("variant", min_width=8, max_width=28 if wide else 17, no_wrap=True, overflow="ellipsis")
-        for name in ("seeds", "epoch"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for name in (
-            ("loss", "val_loss", "accuracy", "val_accuracy") if wide else ("loss", "val_loss", "acc", "val_acc")
-        ):
+        names = ["seeds", "epoch", "loss", "val_loss", *(("accuracy", "val_accuracy") if wide else ("acc", "val_acc"))]
+        for name in names[1::2] if narrow else names:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("state", no_wrap=True)
         if wide:
@@ -204,7 +204,8 @@ class LiveTable:
             left = self._left(row)
             state = [_state(row.state), left] if wide else [f"{left} left" if left else _state(row.state)]
             done = f"{row.epoch}/{row.epochs}" if row.epochs else ""
-            table.add_row(Text(row.variant), str(row.seeds or ""), done, *cells, *state)
+            cells = [str(row.seeds or ""), done, *cells]
+            table.add_row(Text(row.variant), *(cells[1::2] if narrow else cells), *state)
         if hidden:
             table.add_row(Text(f"and {hidden} more", style="dim"))
         return table

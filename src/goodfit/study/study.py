@@ -220,7 +220,8 @@ class Study:
         """Train the treated variants on the base's seeds."""
         if not recipes:
             return {}
-        self.view.stage(f"Trying {len(recipes)} treatments on the same {len(self.seeds)} seeds")
+        treatments = f"{len(recipes)} treatment{'s' * (len(recipes) != 1)}"
+        self.view.stage(f"Trying {treatments} on the same {len(self.seeds)} seeds")
         runs = self.train("search", recipes, self.seeds)
         return {name: self.variant(name, recipe, runs[name]) for name, recipe in recipes.items()}
 

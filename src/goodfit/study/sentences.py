@@ -54,8 +54,16 @@ def _ailment(base: dict[str, Any]) -> str:
         return "shows nothing wrong"
     first = found[0]
     since = f" from epoch {first['epoch']}" if first["epoch"] else ""
-    names = {"overfitting": "overfits", "underfitting": "underfits", "diverged": "diverges"}
-    names["too_few_epochs"], names["too_many_epochs"] = "is trained too short", "is trained too long"
+    names = {
+        "overfitting": "overfits",
+        "underfitting": "underfits",
+        "diverged": "diverges",
+        "oscillation": "oscillates",
+        "learning_rate_too_high": "has too high a learning rate",
+        "learning_rate_too_low": "has too low a learning rate",
+        "too_few_epochs": "is trained too short",
+        "too_many_epochs": "is trained too long",
+    }
     return names.get(first["code"], f"shows {first['code'].replace('_', ' ')}") + since
 
 

@@ -341,6 +341,16 @@ def test_a_mistake_on_an_image_is_shown_as_one(tmp_path):
     assert "<blockquote" not in html
 
 
+def test_why_it_was_chosen_is_said_once_and_names_stay_on_one_line(tmp_path):
+    study = build(tmp_path, seeds=3, variants=2, epochs=5)
+    study["chosen"] |= {"reason": "No change.", "epochs_reason": "The loss is lowest after epoch 3."}
+    said = ["Now 'smaller 4' it is.", "No change.", "Epochs of 'smaller 4': the loss is lowest after epoch 3.", "Done."]
+    (tmp_path / "study.json").write_text(json.dumps(study | {"sentences": said}))
+    html = report.write(tmp_path).read_text()
+    assert [html.count(s) for s in ("No change.", "he loss is lowest", "'smaller\u00a04' it")] == [1, 1, 0]
+    assert html.count("smaller\u00a04&#x27; it") == 1
+
+
 def test_all_that_a_study_says_stands_in_the_page(pages, studies):
     study = studies["text"][1]
     text = " ".join(Page(pages["text en"]).text.split())

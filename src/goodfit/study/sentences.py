@@ -40,7 +40,7 @@ def _headline(study: dict[str, Any]) -> str:
     taken = f"'{chosen['variant']}' with {_epochs(chosen['epochs'])}"
     gain = study["fresh"]["comparison"] if study["fresh"] else {}
     if gain.get("verdict") == "better":
-        return f"The base network {what}; {taken} does {_points(gain['effect'])} points better."
+        return f"The base network {what}; {taken} does {100 * gain['effect']:.2f} points better."
     if gain.get("verdict") == "equivalent":
         return f"The base network {what}; {taken} does as well."
     if gain.get("verdict") == "worse":

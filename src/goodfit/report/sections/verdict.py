@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from goodfit.report import numbers
 from goodfit.report.html import esc, facts, items, paragraph
 from goodfit.report.sections import Build
@@ -12,9 +14,10 @@ def render(build: Build) -> str:
     study, texts = build.study, build.texts
     sentences = [str(s) for s in study.get("sentences") or [] if s]
     headline = sentences[0] if sentences else texts("verdict.none")
+    headline = re.sub("'[^']*'", lambda name: name[0].replace(" ", "\u00a0"), headline)
     chosen = study.get("chosen") or {}
-    beside = {chosen.get("reason"), chosen.get("epochs_reason")}  # they stand beside, under what was chosen
-    told = items([s for s in sentences[1:] if s not in beside], "told")
+    beside = [r for r in (chosen.get("reason"), chosen.get("epochs_reason")) if r]  # they stand under what was chosen
+    told = items([s for s in sentences[1:] if not any(s.endswith(r[1:]) for r in beside)], "told")
     if not chosen or (not study.get("test") and (study.get("splits") or {}).get("test")):
         told += paragraph(texts("verdict.unfinished"), "note")
     key = facts([f for f in (_test(build), _choice(build), _against_base(build)) if f], "key")

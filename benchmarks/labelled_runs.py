@@ -89,7 +89,7 @@ class Task:
     @cached_property
     def encoder(self) -> Any:
         """Fitted on the rows used."""
-        options: dict[str, Any] = {"text": {"max_features": 5000}, "image": {"flat": True}}.get(self.rows.kind, {})
+        options: dict[str, Any] = {"text": {"max_features": 5000}, "image": {"rank": 1}}.get(self.rows.kind, {})
         return encode.make(self.rows, **options).fit(self.rows.rows[self.used])
 
     @cached_property

@@ -89,12 +89,13 @@ class Diverged(Rule):
         """The finding for a NaN or infinity."""
         runs = view.history.runs
         whose = f" in {view.broken_runs} of {runs} runs" if runs > 1 else ""
+        when = "not a finite number from the start" if view.broken == 1 else f"no longer finite at epoch {view.broken}"
         return Finding(
             code=self.code,
             severity="error",
             epoch=view.broken,
             confidence=1.0,
-            message=f"Diverged: the training loss was no longer a finite number at epoch {view.broken}{whose}.",
+            message=f"Diverged: the training loss was {when}{whose}.",
             evidence={"epoch": view.broken, "broken_runs": view.broken_runs, "runs": runs},
             remedies=("lower_learning_rate", "batch_normalization"),
         )

@@ -56,6 +56,11 @@ def falls(curve: Array) -> int:
     return len(curve) - 1 - (int(up[-1]) + 1 if len(up) else 0)
 
 
+def _epochs(count: int) -> str:
+    """`epoch`, or so many of them: what goes behind `the last`."""
+    return "epoch" if count == 1 else f"{count} epochs"
+
+
 class TooFewEpochs(Rule):
     """Training ended while the network was still getting better."""
 
@@ -99,7 +104,7 @@ class TooFewEpochs(Rule):
             epoch=view.epochs,
             confidence=confidence(sure if better else sure / 2),
             message=(
-                f"{curve.key} was still falling after {n} epochs ({-change:.3g} in the last {third}); "
+                f"{curve.key} was still falling after {n} epochs ({-change:.3g} in the last {_epochs(third)}); "
                 f"{max(n, 10)} more should lower it by about {worth:.0%}."
             ),
             evidence={

@@ -29,13 +29,14 @@ class TooManyEpochs(Rule):
         # Without a training curve overfitting and divergence look alike; that the best epoch is past is sure.
         alone = rising and view.train is None
         after_it = f"rose by {shares['relative']:.0%} after it" if rising else "got no better after it"
+        enough = f"{best + 1} of {epochs} epochs {'was' if best == 0 else 'were'} enough"
         unsure = " Without a training curve it cannot be said whether it overfits or diverges." if alone else ""
         return Finding(
             code=self.code,
             severity="warning" if alone else "info",
             epoch=best + 2,
             confidence=confidence(sure if rising else after / 8),
-            message=f"{best + 1} of {epochs} epochs were enough: {val.key} {after_it}.{unsure}",
+            message=f"{enough}: {val.key} {after_it}.{unsure}",
             evidence={
                 "best_epoch": best + 1,
                 "epochs": epochs,

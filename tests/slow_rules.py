@@ -26,6 +26,11 @@ def slow_rough(x):
     return statistics.median(abs(x[i] - 2 * x[i + 1] + x[i + 2]) for i in range(len(x) - 2)) / (0.6745 * math.sqrt(6))
 
 
+def slow_noise(x):
+    """The wobble of an epoch, carefully taken where there are few."""
+    return slow_rough(x) * (1 + T.FEW / (len(x) - 2) ** 2) if len(x) > 2 else 0.0
+
+
 class Slow:
     """What the slow versions share."""
 
@@ -71,7 +76,7 @@ class Slow:
     def error(self, key, start, end, of_seeds, of_epochs):
         """The standard error of what is so many times as uncertain as one epoch."""
         runs = self.runs[key]
-        epochs = slow_rough(self.mean(key)) * of_epochs
+        epochs = slow_noise(self.mean(key)) * of_epochs
         if len(runs) == 1:
             return epochs
         part = [run[start : end + 1] for run in runs]
@@ -206,25 +211,41 @@ def slow_too_few_epochs(s):
     return "warning" if sure >= 1 and better and not done else "info"
 
 
+def slow_floor(s):
+    """Accuracy of chance: known, or of as many classes as the loss stands for."""
+    if s.context.majority is not None or s.context.classes:
+        return s.context.majority if s.context.majority is not None else 1 / s.context.classes
+    score, late = s.mean("accuracy"), slow_trend(s.mean("loss"))
+    late = late[len(late) // 2 :]
+    level = sum(late) / len(late)
+    if not score or not 0 < level <= 10:
+        return None
+    for classes in range(2, 30_000):
+        if abs(level / math.log(classes) - 1) < T.CHANCE and abs(math.exp(level) - classes) <= 0.5:
+            off = abs(max(slow_trend(score)) - 1 / classes)
+            return 1 / classes if off < 0.25 / classes or off < T.JUST_ABOVE else None
+    return None
+
+
+def slow_chance(a, classes):
+    """Cross-entropy of one answer to all rows."""
+    others = (classes or max(2, round(1 / a))) - 1
+    return -a * math.log(a) - (1 - a) * math.log((1 - a) / others)
+
+
 def slow_underfitting(s):
-    loss, score = s.mean("loss"), s.mean("accuracy")
-    low = min(slow_trend(loss))
-    top = max(slow_trend(score)) if score else None
-    floor = s.context.majority
-    if floor is None and s.context.classes:
-        floor = 1 / s.context.classes
-    if floor is None and score and 0 < low <= 10:
-        classes = round(math.exp(low))
-        if (
-            classes >= 2
-            and abs(low - math.log(classes)) < T.CHANCE * math.log(classes)
-            and abs(top * classes - 1) < 0.25
-        ):
-            floor = 1 / classes
+    loss, score, floor = s.mean("loss"), s.mean("accuracy"), slow_floor(s)
+    low, top = min(slow_trend(loss)), max(slow_trend(score)) if score else None
+
+    def stays(key, level):
+        late = slow_trend(s.mean(key))
+        late = late[-(len(late) // 2) :]
+        return level - sum(late) / len(late) < T.NOTHING_LEARNED * abs(level)
+
     moved = (loss[0] - low) / abs(loss[0]) if loss[0] else 0.0
     if score:
         trend = slow_trend(loss)
-        reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
+        trained = reach = top + slow_gain(trend) * slow_slope(trend, [1 - v for v in slow_trend(score)])
         if "val_loss" in s.runs:
             trend, held = slow_trend(s.mean("val_loss")), slow_trend(s.mean("val_accuracy"))
             reach = max(reach, max(held) + slow_gain(trend) * slow_slope(trend, [1 - v for v in held]))
@@ -233,8 +254,16 @@ def slow_underfitting(s):
     if s.same_answer() and moved > T.BY_BIAS * (len(loss) - 1):
         return "error"
     if score and floor is not None:
-        pass
-    elif moved < T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
+        losses = [k for k in ("loss", "val_loss") if k in s.runs]
+        nothing = all(
+            stays(k, s.mean(k)[0]) or (not s.context.regularised and stays(k, slow_chance(floor, s.context.classes)))
+            for k in losses
+        )
+        spread = s.context.rows and math.sqrt(floor * (1 - floor) / s.context.rows)
+        luck = 3 * spread if spread else min(3 * slow_noise(score), 2 * T.JUST_ABOVE)
+        if nothing and trained - floor < min(max(T.JUST_ABOVE, luck), (1 - floor) / 2):
+            return "error"
+    elif stays("loss", loss[0]) and moved < 2 * T.NOTHING_LEARNED and not (top >= T.FITS if score else low == 0):
         return "error"
     if score and s.context.linear is not None:
         return "warning" if reach < s.context.linear - T.BELOW_LINEAR else None
@@ -247,7 +276,7 @@ def slow_diverged(s):
     x = s.mean("loss")
     low = x.index(min(x))
     back, gain = min(x[-2:]) - x[low], max(x[: low + 1]) - x[low]
-    noise = slow_rough(x)
+    noise = slow_noise(x)
     if low < len(x) - 2 and back > 0:
         share = back / gain if gain > 0 else math.inf
         sure = back / noise / T.SURE if noise > 0 else math.inf
@@ -319,26 +348,23 @@ def slow_learning_rate_too_low(s):
         return None
     third = max(1, (n - 1) // 3)
     late, early = (loss[-1 - third] - loss[-1]) / third, (loss[0] - loss[third]) / third
-    pace, needed = (loss[0] - loss[-1]) / (n - 1), max(T.EPOCHS_TO_HALVE, 5 * n)
+    pace = (loss[0] - loss[-1]) / (n - 1)
+    slow = pace <= 0 or max(late, pace) * T.EPOCHS_TO_HALVE <= loss[0] / 2
     if s.same_answer() and pace > T.BY_BIAS * loss[0]:
         return None
-    if (
-        score
-        and not s.context.regularised
-        and abs(loss[0] - loss[-1]) <= T.UNMOVED * abs(loss[0])
-        and pace * needed < loss[-1] / 2
-    ):
+    if score and not s.context.regularised and abs(loss[0] - loss[-1]) <= T.UNMOVED * abs(loss[0]) and slow:
         classes = s.context.classes or max(2, round(1 / max(accuracy, 1e-3)))
         chance = math.log(classes)
         falls = all(b - a <= 1e-4 * chance for a, b in pairwise(loss))
+        falls = falls and (n > 4 or max(loss) - min(loss) <= 1e-4 * chance)
         if accuracy * classes < 1.25 and chance * (1 + T.CHANCE) < loss[-1] < 2 * chance and falls:
             return "error"
-    if pace <= 0 or late < T.STRAIGHT * early:
+    if pace <= 0 or late < T.STRAIGHT * early or not slow:
         return None
-    halving = loss[-1] / 2 / max(late, pace)
+    if "val_loss" in s.runs and n - 1 - s.best(s.mean("val_loss")) > max(1, n // 3):
+        return None
     change, error = s.change("loss", 0, n - 1)
-    surely = (-change / error if error > 0 else math.inf) / T.SURE
-    return "warning" if min(halving / needed, surely) >= 1 else None
+    return "warning" if error <= 0 or -change / error >= T.SURE else None
 
 
 def slow_turns(x, least):
@@ -369,10 +395,11 @@ def slow_oscillation(s):
     fall = x[0] - min(x)
     if len(x) < 5 or fall <= 0:
         return None
-    turns = statistics.median(slow_turns(run[1:], T.SWING * fall) for run in s.runs["loss"])
+    least = max(T.SWING * fall, T.NOTHING_LEARNED * abs(x[0]))
+    turns = statistics.median(slow_turns(run[1:], least) for run in s.runs["loss"])
     if "accuracy" in s.runs:
         turns = max(turns, statistics.median(slow_turns(run[1:], T.SWING_POINTS) for run in s.runs["accuracy"]))
-    return "warning" if turns >= 2 and turns / (len(x) - 2) >= T.SWING_SHARE else None
+    return "warning" if turns >= T.FEWEST_TURNS and turns / (len(x) - 2) >= T.SWING_SHARE else None
 
 
 def slow_plateau(s):

@@ -137,7 +137,7 @@ def test_what_holds_no_curves_is_refused_in_one_line():
     ("content", "said"),
     [
         ('{"loss": [0.7]}', "(1 epoch, best epoch 1)"),
-        ('{"accuracy": [0.5, 0.7]}', "(2 epochs)"),
+        ('{"accuracy": [0.5, 0.7]}', "(2 epochs, best epoch 2)"),
         ('{"loss": [NaN, NaN]}', "(2 epochs)"),
     ],
 )

@@ -74,6 +74,84 @@ def test_at_chance_is_underfitting():
     assert codes(h)[0] == ("underfitting", "error")
 
 
+@pytest.mark.parametrize("known", ["nothing", "classes", "majority"])
+@pytest.mark.parametrize("classes", [2, 3, 10, 46])
+@pytest.mark.parametrize("epochs", [3, 4, 5, 8, 20, 30])
+def test_noise_about_chance_is_underfitting(epochs, classes, known):
+    rng = np.random.default_rng([epochs, classes])
+    context = {"classes": {"classes": classes}, "majority": {"majority": 1 / classes}}.get(known, {})
+    for noise in (0.0005, 0.003, 0.01):
+        for lean in (0, 0.02):  # the commonest class is a little commoner, or the best epoch lucky
+            wobble = 1 + noise * rng.standard_normal((2, epochs))
+            right = 1 / classes + lean + 0.004 * rng.standard_normal((2, epochs))
+            h = {"loss": np.log(classes) * wobble[0], "val_loss": np.log(classes) * wobble[1]}
+            h |= {"accuracy": right[0].clip(0), "val_accuracy": right[1].clip(0)}
+            assert codes(h, **context)[0] == ("underfitting", "error"), (noise, lean)
+
+
+def test_an_accuracy_that_few_rows_explain_is_chance_and_one_that_they_do_not_is_not():
+    rng = np.random.default_rng(0)
+    for rows, said in ((200, "underfitting"), (20_000, "healthy")):
+        accuracy = 0.56 + 0.004 * rng.standard_normal(12)
+        loss = 0.6931 - 0.0003 * rng.random(12)
+        assert status(curves({"loss": loss, "accuracy": accuracy}, context=Context(majority=0.5, rows=rows))) == said
+
+
+def test_what_the_loss_has_learned_is_no_chance_at_any_accuracy():
+    t = np.arange(10)
+    loss = 0.45 + 0.24 * 0.5**t
+    assert status(curves({"loss": loss, "val_loss": loss, "accuracy": np.full(10, 0.53)})) != "underfitting"
+
+
+@pytest.mark.parametrize("accuracies", [True, False])
+@pytest.mark.parametrize("pace", [0.0005, 0.002, 0.005, 0.01, 0.014, 0.02, 0.04])
+def test_a_steady_fall_has_one_name_at_every_length(pace, accuracies):
+    names = set()
+    for epochs in (3, 4, 5, 8, 12, 20, 30, 60, 100):
+        loss = 0.7 * (1 - pace * np.arange(epochs))
+        right = {"accuracy": 1 - 0.7 * loss, "val_accuracy": 0.99 - 0.7 * loss} if accuracies else {}
+        if loss[-1] > 0.2:
+            names.add(status(curves({"loss": loss, "val_loss": 1.01 * loss, **right})))
+    assert names == {"learning_rate_too_low" if pace < 1 / 80 else "too_few_epochs"}
+
+
+def test_a_training_loss_that_creeps_on_after_the_validation_loss_arrived_is_no_matter_of_steps():
+    t = np.arange(20)
+    assert status(curves({"loss": 0.40 - 0.003 * t, "val_loss": 0.45 - 0.01 * np.minimum(t, 3)})) == "healthy"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.6931, 2.3026, 5.0])
+@pytest.mark.parametrize("accuracy", [None, 0.1, 0.5])
+@pytest.mark.parametrize("noise", [0, 0.01])
+def test_no_remedy_contradicts_another(value, accuracy, noise):
+    loss = value + noise * np.random.default_rng(1).standard_normal(12)
+    h = {"loss": loss, "val_loss": loss, **({} if accuracy is None else {"accuracy": [accuracy] * 12})}
+    for run in (h, *({k: v[: len(v) // 2] for k, v in h.items()},)):
+        tried = {r for f in curves(run) for r in f.remedies}
+        assert not {"lower_learning_rate", "higher_learning_rate"} <= tried
+
+
+def test_swings_of_pure_luck_are_no_oscillation():
+    rng = np.random.default_rng(0)
+    for epochs in (5, 6, 8):
+        loss = 0.40 * (1 + 0.004 * rng.standard_normal((50, epochs))) - 0.0005 * np.arange(epochs)
+        assert not [x for x in loss if "oscillation" in dict(codes({"loss": x, "accuracy": [0.85] * epochs}))]
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ({"loss": [np.nan] * 3, "val_loss": [np.nan] * 3}, "was not a finite number from the start."),
+        ({"loss": [0.7, np.nan, np.nan]}, "was no longer finite at epoch 2."),
+        ({"loss": [0.7, 0.6, 0.5], "val_loss": [0.7, 0.6, 0.5]}, "in the last epoch)"),
+        ({"loss": np.linspace(0.9, 0.4, 6), "val_loss": np.linspace(0.9, 0.4, 6)}, "in the last 2 epochs)"),
+        ({"val_loss": np.linspace(0.4, 0.9, 6)}, "1 of 6 epochs was enough"),
+    ],
+)
+def test_words(log, said):
+    assert said in curves(log)[0].message
+
+
 def test_below_a_linear_model_is_underfitting():
     t = np.arange(12)
     h = {"loss": 0.55 + 0.14 * 0.5**t, "accuracy": 0.7 - 0.1 * 0.5**t, "val_loss": 0.56 + 0.13 * 0.5**t}

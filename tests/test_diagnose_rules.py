@@ -12,6 +12,7 @@ from goodfit.diagnose.grain import rows_behind
 from goodfit.diagnose.noise import between, median, roughness, smoothed
 from goodfit.diagnose.rules import RULES
 from goodfit.diagnose.swings import swings
+from goodfit.diagnose.thresholds import SURE
 from goodfit.diagnose.view import View
 from goodfit.history import History
 from slow_rules import SLOW, Slow, slow_rough, slow_trend, slow_turns
@@ -38,6 +39,7 @@ KINDS = (
     "other rows",
     "thrown",
     "flips",
+    "chance",
 )
 
 
@@ -93,6 +95,12 @@ def made(kind: str, seed: int) -> History:
     elif kind == "flips":
         train = val = 1.3 + 0.1 * rng.random(n)
         noise = val_noise = 0.002
+    elif kind == "chance":
+        classes = int(rng.choice([2, 3, 10]))
+        train = val = math.log(classes) * (
+            1 + rng.choice([0, 0.03, 0.2]) * np.exp(-2.0 * t) - rng.choice([0, 0.002]) * t
+        )
+        noise = val_noise = float(rng.choice([0.002, 0.01]))
     curves = {
         "loss": np.abs(train + jump + noise * rng.standard_normal((runs, n))),
         "val_loss": np.abs(val + jump + val_noise * rng.standard_normal((runs, n))),
@@ -114,6 +122,8 @@ def made(kind: str, seed: int) -> History:
             accuracy = 0.89 - 0.3 * (t == 0)
         elif kind == "flips":
             accuracy = np.where(rng.random(n) < 0.7, 0.45, 0.31)
+        elif kind == "chance":
+            accuracy = 1 / classes + rng.choice([0.0, 0.02, 0.06]) + 0.01 * rng.standard_normal(n)
         curves["accuracy"] = np.clip(accuracy - jump / 3, 0, 1)
         behind = rng.uniform(0.1, 0.9) * accuracy if kind == "other rows" else 0.02
         curves["val_accuracy"] = np.clip(accuracy - behind - jump / 3, 0, 1)
@@ -131,7 +141,7 @@ def made(kind: str, seed: int) -> History:
 
 CONTEXTS = (
     Context(),
-    Context(classes=2, majority=0.5, linear=0.8, validation_rows=100),
+    Context(classes=2, majority=0.5, linear=0.8, rows=400, validation_rows=100),
     Context(patience=3, keeps_last=True, regularised=True),
 )
 NEEDS = {
@@ -212,6 +222,13 @@ def test_roughness_is_the_noise_of_a_line_and_between_that_of_seeds():
     runs = np.arange(50) ** 2 + np.array([[0.0], [7.0], [-3.0]]) + 0.2 * rng.standard_normal((3, 50))
     assert between(runs) == pytest.approx(0.2, rel=0.2)
     assert np.isnan(between(runs[:1]))
+
+
+@pytest.mark.parametrize("epochs", [3, 4, 5, 6, 8, 10])
+def test_flat_noise_seldom_looks_sure_however_few_the_epochs(epochs):
+    curves = np.random.default_rng(epochs).standard_normal((2000, epochs))
+    changes = [View.of(History({"loss": x})).train.change(0, epochs - 1) for x in curves]
+    assert np.mean([size < -SURE * error for size, error in changes]) < 0.035
 
 
 @pytest.mark.parametrize("rows", [7, 91, 400, 1000, 2500])

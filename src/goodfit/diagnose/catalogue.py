@@ -49,9 +49,11 @@ ENTRIES = (
         "curves",
         "The network cannot even fit its training rows.",
         "Training accuracy against always answering the commonest class and, where known, against a linear model; "
-        "how much the training loss has moved at all; an accuracy that does not change by one row while the loss "
+        "how much the training loss has moved at all; a loss that stays at its start or at chance beside an accuracy "
+        "that few rows or a commoner class may explain; an accuracy that does not change by one row while the loss "
         "moves.",
-        "A larger network, another learning rate, more epochs, inputs of a common scale, less regularisation.",
+        "A higher learning rate where the loss stands still or creeps down, a lower one where it wobbles; a larger "
+        "network, more epochs, inputs of a common scale, less regularisation.",
         "What the data allow is unknown and the training loss came down: a flat curve at 70 % may be all there is.",
     ),
     Entry(
@@ -97,9 +99,12 @@ ENTRIES = (
         "learning_rate_too_low",
         "curves",
         "The steps are too short: the loss falls steadily but so slowly that it would take far more epochs to arrive.",
-        "What the training loss fell by, how even its steps are, and how many epochs halving it would take.",
+        "What the training loss fell by, how even its steps are, and how many epochs halving its first value would "
+        "take: over 40, however long the run.",
         "A learning rate ten times higher.",
-        "The steps are shrinking (the network has arrived), or it falls fast enough to be a matter of epochs.",
+        "The steps are shrinking, or the validation loss has arrived. A steady fall by more than an eightieth of the "
+        "first loss an epoch is a matter of epochs (`too_few_epochs`); one that does not stand out from the loss's own "
+        "wobble is none yet (`underfitting`, where nothing else was learned).",
     ),
     Entry(
         "oscillation",
@@ -107,14 +112,15 @@ ENTRIES = (
         "The training loss or accuracy swings from epoch to epoch.",
         "Share of epochs that turn back, and the size of these swings against the fall as a whole.",
         "A lower learning rate, a larger batch, a schedule that decays.",
-        "The swings are small against what was learned, or only the validation curve has them.",
+        "The swings are small against what was learned or under 2 % of the loss, fewer than three, or only the "
+        "validation curve has them; or nothing was learned at all (`underfitting`).",
     ),
     Entry(
         "plateau",
         "curves",
         "After a good start the training loss stopped moving, far above where it could be.",
         "The epoch it stopped at, what it still fell by afterwards, and the training accuracy there.",
-        "A learning-rate schedule, a higher learning rate, a larger network, batch normalisation.",
+        "A higher learning rate, or a schedule; a larger network, batch normalisation.",
         "The network had learned what there is: a converged curve is flat too. Without an accuracy it is `info`.",
     ),
     Entry(

@@ -35,7 +35,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "too_many_epochs",
         "noisy_validation",
     ),
-    "learning_rate_too_low": ("underfitting", "plateau", "too_few_epochs", "noisy_validation"),
+    "learning_rate_too_low": ("underfitting", "oscillation", "plateau", "too_few_epochs", "noisy_validation"),
     "underfitting": ("oscillation", "plateau", "too_few_epochs", "too_many_epochs", "noisy_validation"),
     "unshuffled_split": ("overfitting", "noisy_validation", "too_many_epochs", "too_few_epochs", "last_weights_kept"),
     "overfitting": ("too_few_epochs", "noisy_validation", "plateau"),

@@ -10,7 +10,7 @@ import numpy as np
 from goodfit.diagnose.chance import chance_loss
 from goodfit.diagnose.grain import rows_behind
 from goodfit.diagnose.noise import Array, between, roughness, smoothed, window
-from goodfit.diagnose.thresholds import FITS
+from goodfit.diagnose.thresholds import FEW, FITS
 from goodfit.history import History
 
 _METRICS = (
@@ -86,9 +86,13 @@ class Curve:
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation of one epoch of the mean about its trend; 0 where it cannot be told (under 3 epochs)."""
-        rough = roughness(self.mean[np.isfinite(self.logged).any(axis=0)])
-        return rough if np.isfinite(rough) else 0.0
+        """Standard deviation of one epoch of the mean about its trend, carefully taken where the epochs are `FEW`.
+
+        0 where it cannot be told (under 3 epochs).
+        """
+        points = self.mean[np.isfinite(self.logged).any(axis=0)]
+        rough = roughness(points)
+        return rough * (1 + FEW / (len(points) - 2) ** 2) if np.isfinite(rough) else 0.0
 
     @property
     def is_accuracy(self) -> bool:
@@ -272,8 +276,8 @@ class View:
 
     @cached_property
     def best(self) -> int | None:
-        """Position of the best epoch: lowest validation loss, else best metric, else lowest training loss."""
-        for curve in (self.val, self.val_metric, self.train):
+        """Position of the best epoch: lowest validation loss, else best metric; else those of training."""
+        for curve in (self.val, self.val_metric, self.train, self.train_metric):
             if curve is not None:
                 return curve.best
         return None

@@ -22,7 +22,10 @@ class LearningRateTooLow(Rule):
     needs = ("train",)
 
     def check(self, view: View, context: Context) -> Finding | None:
-        """Even steps, and at this pace more than `EPOCHS_TO_HALVE` (and five times the run) to halve the loss."""
+        """Even steps, and at this pace more than `EPOCHS_TO_HALVE` to halve the loss that it began with.
+
+        However long it goes on: a steady fall shall have one name at every length.
+        """
         train, score = view.train, view.train_metric
         assert train is not None
         x = train.smooth[np.isfinite(train.smooth)]
@@ -33,18 +36,19 @@ class LearningRateTooLow(Rule):
         third = max(1, (n - 1) // 3)
         late, early = float(x[-1 - third] - x[-1]) / third, float(x[0] - x[third]) / third
         pace = float(x[0] - x[-1]) / (n - 1)
-        needed = max(EPOCHS_TO_HALVE, 5 * n)
+        halving = float(x[0]) / 2 / max(late, pace) if pace > 0 else math.inf
         if view.same_answer and pace > BY_BIAS * float(x[0]):
             return None  # something moves, but nothing that depends on the rows
         unmoved = abs(float(x[0] - x[-1])) <= UNMOVED * abs(float(x[0])) and not context.regularised
-        if accuracy is not None and unmoved and pace * needed < float(x[-1]) / 2 and self._above(x, accuracy, context):
+        if accuracy is not None and unmoved and halving >= EPOCHS_TO_HALVE and self._above(x, accuracy, context):
             return self._unmoved(float(x[0]), float(x[-1]))
-        if pace <= 0 or late < STRAIGHT * early:
+        # A training loss goes on falling slowly while the validation loss has arrived: that is another matter.
+        arrived = view.val is not None and view.val.best < len(view.val.mean) - 1 - max(1, len(view.val.mean) // 3)
+        if pace <= 0 or late < STRAIGHT * early or arrived:
             return None
-        halving = float(x[-1]) / 2 / max(late, pace)
         change, error = train.change(0, n - 1)
         surely = -change / error if error > 0 else math.inf
-        sure = min(halving / needed, surely / SURE)
+        sure = min(halving / EPOCHS_TO_HALVE, surely / SURE)
         if sure < 1:
             return None
         return Finding(
@@ -72,8 +76,11 @@ class LearningRateTooLow(Rule):
         classes = context.classes or classes_of(accuracy, 1000)
         chance = math.log(classes)
         at_chance = accuracy * classes < 1.25
+        # Three steps of flat noise all fall in 1 of 24 cases: of so few none may move at all.
+        told = len(trend) >= 5 or float(np.ptp(trend)) <= 1e-4 * chance
         return (
             at_chance
+            and told
             and chance * (1 + CHANCE) < trend[-1] < 2 * chance
             and bool(np.all(np.diff(trend) <= 1e-4 * chance))
         )

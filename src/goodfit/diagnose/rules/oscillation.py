@@ -9,7 +9,7 @@ from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import median
 from goodfit.diagnose.rules.base import Rule, confidence, number
 from goodfit.diagnose.swings import swings
-from goodfit.diagnose.thresholds import SWING, SWING_POINTS, SWING_SHARE
+from goodfit.diagnose.thresholds import FEWEST_TURNS, NOTHING_LEARNED, SWING, SWING_POINTS, SWING_SHARE
 from goodfit.diagnose.view import View
 
 
@@ -28,13 +28,14 @@ class Oscillation(Rule):
         if n < 5 or fall <= 0:
             return None
         # After the first epoch: its running loss averages over the steepest part of training.
-        turns = median(np.array([swings(run[1:], SWING * fall) for run in running.runs]))
+        least = max(SWING * fall, NOTHING_LEARNED * abs(running.first))
+        turns = median(np.array([swings(run[1:], least) for run in running.runs]))
         score = view.curve(view.metric) if view.metric and "acc" in view.metric else None
         if score is not None:
             turns = max(turns, median(np.array([swings(run[1:], SWING_POINTS) for run in score.runs])))
         share = turns / (n - 2)
         sure = share / SWING_SHARE
-        if sure < 1 or turns < 2:
+        if sure < 1 or turns < FEWEST_TURNS:
             return None
         return Finding(
             code=self.code,
@@ -42,14 +43,14 @@ class Oscillation(Rule):
             epoch=2,
             confidence=confidence(sure),
             message=(
-                f"Training swings: the loss turns by {SWING:.0%} of its fall, or the accuracy by {SWING_POINTS:.0%}, "
+                f"Training swings: the loss turns by {least:.2g} or more, or the accuracy by {SWING_POINTS:.0%}, "
                 f"{turns:.0f} times in {n} epochs. The learning rate is too high, or the batches are too small."
             ),
             evidence={
                 "turns": turns,
                 "epochs": n,
                 "share": number(share),
-                "swing": number(SWING * fall),
+                "swing": number(least),
                 "fall": number(fall),
             },
             remedies=("lower_learning_rate", "batch_normalization"),

@@ -48,5 +48,5 @@ class Plateau(Rule):
                 "fell_after": number(float(x[reached] - x.min())),
                 "accuracy": number(accuracy),
             },
-            remedies=("higher_learning_rate", "larger", "batch_normalization", "lower_learning_rate"),
+            remedies=("higher_learning_rate", "larger", "batch_normalization"),
         )

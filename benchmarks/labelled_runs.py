@@ -1,14 +1,15 @@
 """Make runs of 4 to 30 epochs with a known fault or none, for `benchmarks/diagnosis.py`.
 
-    python benchmarks/labelled_runs.py fit [judge] [--out benchmarks/out/labelled-runs.jsonl]
+    python benchmarks/labelled_runs.py fit [judge] [healthy] [--out benchmarks/out/labelled-runs.jsonl]
 
 A judged run is a Keras `fit` that `goodfit.Doctor` watched: its log, and what the doctor saw before and inside. Two
 things must agree before it gets a label: how it was made (the fault that was seeded) and what independent longer runs
 of the same network show (other seeds and splits, 60 epochs, trained as lanes): a fault has to do harm there. A run that
 was cut off early is `too_few_epochs` only if the longer runs get clearly better later, `overfitting` only if their
 validation loss has clearly risen by then, and `healthy` only if they stand within 3 % of their best at that epoch.
-What lies between is left out. The halves share no data set. Needs `GOODFIT_DATA`; what was trained is kept beside
-the output and not trained again.
+What lies between is left out. The halves share no data set. `healthy` are more healthy runs on the judging half's data
+sets, labelled likewise, for a rate of false alarms that is worth its name. Needs `GOODFIT_DATA`; what was trained is
+kept beside the output and not trained again.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ HALVES: dict[str, dict[str, tuple[str, str | None]]] = {
         "noticias": ("noticias-es/dataset_noticias.csv", "CATEGORÍA"),
     },
 }
-"""Data sets of each half: name to source and target."""
+HALVES["healthy"] = HALVES["judge"]
+"""Data sets of each half, and of the extension of the judging one: name to source and target."""
 
 MOST_ROWS, LONG, SHORT, OTHERS = 2_000, 60, 30, 2
 """Rows used; epochs of the longer runs; most epochs of a run that is judged; longer runs of each kind."""
@@ -66,6 +68,9 @@ EACH = {"healthy": 3, "too_few_epochs": 1, "overfitting": 1}
 
 SEEDS = 3
 """Runs of each fault."""
+
+MORE, APART = 14, 1_000
+"""Runs of each sound network in the extension, of lengths drawn anew, and their first seed: no other run has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,13 +256,13 @@ def watched(task: Task, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
     """The labelled runs of one data set; epochs are drawn among those whose truth is sure."""
     kept = out / f"watched-{task.group}.jsonl"
-    done = {}
+    done, more = {}, half == "healthy"
     if kept.is_file():
         done = {(r["made"], r["seed"]): r for r in map(json.loads, kept.read_text().splitlines())}
     runs = longer(task, out)
     known = baseline.measure(task.x, task.y, task.held("adam", 100))
     with kept.open("a") as file:
-        for kind in task.kinds:
+        for kind in faults.SOUND if more else task.kinds:
             rng = np.random.default_rng([list(HALVES[half]).index(task.group), len(kind), ord(kind[0])])
             lengths: dict[str, list[int]] = {}
             for epochs in rng.permutation(np.arange(4, SHORT + 1)).tolist():
@@ -265,7 +270,10 @@ def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
                 if told is not None:
                     lengths.setdefault(told, []).append(epochs)
             wanted = [(told, e) for told, some in lengths.items() for e in some[: EACH.get(told, SEEDS)]]
-            for seed, (told, epochs) in enumerate(sorted(wanted)):
+            if more:
+                some = lengths.get("healthy", [])
+                wanted = [("healthy", e) for e in rng.choice(some, MORE).tolist()] if some else []
+            for seed, (told, epochs) in enumerate(sorted(wanted), start=APART if more else 0):
                 run = done.get((kind, seed))
                 if run is None or run["epochs"] != epochs:
                     run = watched(task, kind, seed, epochs)

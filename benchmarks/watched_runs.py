@@ -110,6 +110,19 @@ KINDS = (*FAULTS, "overfitting", "too_few_epochs")
 NAMES = {"fit": "fitting", "judge": "judging"}
 
 
+def judge_healthy(table: Table, halves: dict[str, list[Watched]]) -> None:
+    """Print and keep how often the healthy runs of the judging half and of its extension are alarmed."""
+    more, before = halves["healthy"], [i for i in halves["judge"] if not i.named]
+    print(f"Healthy runs of the extension of the judging half ({len(more)})")
+    for look in (LOOKS[0], LOOKS[2]):
+        parts = {g: [i for i in more if i.run["group"] == g] for g in dict.fromkeys(i.run["group"] for i in more)}
+        for name, some in (parts | {"extension": more, "with the judging half's": before + more}).items():
+            table.row("healthy", f"{look.name}: {name}, any alarm", look.found(some), len(some))
+    for i in more:
+        if i.log or i.all:
+            print("    {group} {made} ({arm}), {epochs} epochs".format(**i.run), f"log {i.log}, all {i.all}")
+
+
 def judge_own(table: Table, items: list[Watched], half: str) -> None:
     """Print and keep the figures of one half."""
     print(f"Runs made by goodfit, {half} half ({len(items)} runs of 4-30 epochs)")
@@ -166,7 +179,7 @@ def section(table: Table, halves: dict[str, list[Watched]]) -> str:
             counts = [look.falsely(code, items) for look in (LOOKS[0], LOOKS[2])]
             lines.append(f"| `{code}` | {counts[0]} of {len(items)} | {counts[1]} of {len(items)} |")
         lines.append("")
-    lines += ["#### Other curves", "", "| set | what | |", "|---|---|---|"]
+    lines += ["#### Other curves and runs", "", "| set | what | |", "|---|---|---|"]
     for f in table.figures:
         if not f["set"].startswith("own"):
             lines.append(

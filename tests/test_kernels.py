@@ -191,7 +191,7 @@ def test_empty_rows_and_batches_of_one(entries, way):
 
 
 PROGRAM = """
-import sys, hashlib, numpy as np, jax, jax.numpy as jnp
+import os, sys, hashlib, numpy as np, jax, jax.numpy as jnp
 from scipy.sparse import random_array
 from goodfit.train import kernels
 rng = np.random.default_rng(4)
@@ -200,23 +200,31 @@ w = kernels.pack(jnp.asarray(rng.normal(size=(7, 3000, 10)), jnp.float32))
 g = jnp.asarray(rng.normal(size=(7, 512, 10)), jnp.float32)
 rows = rng.permutation(600)[:512].astype(np.int32)
 hyper = {k: jnp.full(70, v, jnp.float32) for k, v in zip(kernels.HYPER, (0.01, 0.1, 0.1, 0.1, 1.0))}
-out = [kernels.product(x, rows, w, 7), kernels.gradient(x, rows, g)]
-out += jax.tree.leaves(kernels.update(x, rows, g, w, (w, w * w), "nadam", hyper, np.int32(1)))
+def numbers():
+    out = [kernels.product(x, rows, w, 7), kernels.gradient(x, rows, g)]
+    for rule, slots in (("rmsprop", (w * w,)), ("nadam", (w, w * w))):
+        out += jax.tree.leaves(kernels.update(x, rows, g, w, slots, rule, hyper, np.int32(1)))
+    return [np.asarray(a) for a in out]
+out = numbers()
+os.environ["GOODFIT_NATIVE"] = "0"
+for a, b in zip(out, numbers(), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest())
 """
 
 
+@pytest.mark.parametrize("instructions", ["avx512", "avx2", "baseline"])
 @needs_native
-def test_threads_and_instructions_change_no_bit():
-    def run(**env):
-        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env}
+def test_threads_change_no_bit(instructions):
+    def run(threads):
+        path = os.pathsep.join(p for p in sys.path if p)
+        env = {**os.environ, "PYTHONPATH": path, "NPROC": threads, "GOODFIT_SIMD": instructions}
         command = [sys.executable, "-c", PROGRAM]
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
-    once = run(NPROC="1")  # XLA's threads
+    once = run("1")  # XLA's threads
     assert len(once.strip()) == 64
-    assert run(NPROC="5") == once
-    assert run(GOODFIT_SIMD="baseline") == once
+    assert run("5") == once
 
 
 @needs_native

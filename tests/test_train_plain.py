@@ -161,26 +161,30 @@ def test_rows_of_another_width_do_not_fit(monkeypatch):
 
 
 PROGRAM = """
-import hashlib
-from test_train_plain import BASE, COLUMNS, FIVE, ONES, TWO, lanes_of
+import hashlib, os
+from test_train_plain import BASE, COLUMNS, FIVE, ONES, TWO, assert_equal_runs, lanes_of
 from goodfit.train.loop import Engine
 wide = BASE.but(units=(16, 8), dropout=0.3, l2=0.001), BASE.but(units=(16, 8), batch_normalization=True, dropout=0.3)
 out = []
 for recipe, x, y in ((wide[0], ONES, TWO), (wide[1], COLUMNS, FIVE)):
-    runs = Engine(x, y).train(list(lanes_of([recipe] * 5, x, y)), keep=lambda lane: True)
-    out += [a.tobytes() for run in runs for a in (*run.weights, *run.curves.values())]
+    runs = {}
+    for os.environ["GOODFIT_NATIVE"] in ("1", "0"):
+        lanes = list(lanes_of([recipe] * 5, x, y))
+        runs[os.environ["GOODFIT_NATIVE"]] = Engine(x, y).train(lanes, keep=lambda lane: True)
+    assert_equal_runs(runs["1"], runs["0"])
+    out += [a.tobytes() for run in runs["1"] for a in (*run.weights, *run.curves.values())]
 print(hashlib.sha256(b"".join(out)).hexdigest())
 """
 
 
-def test_threads_and_instructions_change_no_bit():
-    def run(**env):
+@pytest.mark.parametrize("instructions", ["avx512", "avx2", "baseline"])
+def test_threads_change_no_bit(instructions):
+    def run(threads):
         path = os.pathsep.join([os.path.dirname(__file__), *(p for p in sys.path if p)])
+        env = {**os.environ, "PYTHONPATH": path, "NPROC": threads, "GOODFIT_SIMD": instructions}
         command = [sys.executable, "-c", PROGRAM]
-        variables = {**os.environ, "PYTHONPATH": path, **env}
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
-    once = run(NPROC="1")  # XLA's threads
+    once = run("1")  # XLA's threads
     assert len(once.strip()) == 64
-    assert run(NPROC="5") == once
-    assert run(GOODFIT_SIMD="baseline") == once
+    assert run("5") == once

@@ -236,6 +236,12 @@ def test_rows_of_weight_0_teach_nothing(tmp_path):
     plain = data.load((X, Y), class_weight={"0": 3.0})
     assert plain.weights.tolist() == np.where(Y == 0, 3.0, 1.0).tolist()
     assert plain.fingerprint != data.load((X, Y)).fingerprint
+    scaled = data.load((X, Y, 1000.0 * (1 + np.arange(len(Y)) % 3)))
+    counting = scaled.weights[~scaled.test]
+    assert (counting.mean(), counting.max() / counting.min()) == (pytest.approx(1), pytest.approx(3))
+    masked = data.load((X, Y, np.arange(len(Y)) % 2))
+    assert set(masked.weights[~masked.test]) == {0.0, 1.0}
+
     even = data.load((X, Y, np.ones(len(Y))), class_weight="balanced")
     held = ~even.test
     sums = [even.weights[held & (k == Y)].sum() for k in range(3)]

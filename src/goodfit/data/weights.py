@@ -43,7 +43,8 @@ def combined(
     """The weight of every row, float32 `(rows,)`; None where all count alike.
 
     Args:
-        rows: Weights of rows, `(rows,)`, if any; those of test rows say nothing.
+        rows: Weights of rows, `(rows,)`, if any; those of test rows say nothing. Their scale does not count: those
+            above 0 are divided by their mean, so that amounts in the thousands are no learning rate in the thousands.
         of_class: Weights of classes by name or by index, others count 1; or `BALANCED`.
         labels: Class indices, `(rows,)`.
         classes: Class names.
@@ -57,6 +58,8 @@ def combined(
         return None
     weights = np.ones(len(labels)) if rows is None else np.where(test, 1.0, rows)
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if not len(bad) and (counting := ~test & (weights > 0)).any():
+        weights = np.where(test, 1.0, weights / weights[counting].mean())
     if of_class == BALANCED:
         counts = np.bincount(labels[~test], minlength=len(classes))
         weights = weights * (len(labels[~test]) / (len(classes) * np.maximum(counts, 1)))[labels]

@@ -45,6 +45,11 @@ struct Tile {
   ptrdiff_t stride;
 };
 
+// Asks for memory that will be wanted here and there: one after another its lines come several times as fast.
+inline void fetch(const float* data, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(data + i, 0, 2);
+}
+
 struct Kernels {
   const char* name;
   // out[r * out_stride + c] = sum over the entries of row r in [first, last).

@@ -187,6 +187,7 @@ class Lane {
         if (w >= all.size()) continue;
         float* owner = all[w] + (lane_ * arrays_.tiles + t) * features * units;
         data[i] = width == units ? owner : copied(owner, features, units, width);
+        fetch(data[i], features * width);
       }
       Weights* first = keep(w, features, width, data[0], data[1], data[2]);
       if (t == 0) first_ = {first, arrays_.tiles, width};
@@ -378,15 +379,18 @@ ffi::Error evaluate(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, F
   constexpr int64_t kBlock = 256;
   const int64_t blocks = (int64_t(chosen.element_count()) + kBlock - 1) / kBlock;
   const int64_t parts = std::clamp<int64_t>(blocks / 8, 1, 8);  // the same for any number of threads
+  // Of a lane, whose weights each of them brings into its thread's cache: as many as share the work evenly.
+  const int64_t tasks = std::clamp<int64_t>(32 * pool.num_threads() / lanes, 1, parts);
   std::vector<PlainSums> found(size_t(lanes * parts * 2), PlainSums{});
-  parallel(pool, lanes * parts, [&](int64_t task) {
-    const int64_t part = task % parts, first = blocks * part / parts, last = blocks * (part + 1) / parts;
-    Lane lane(description, arrays, task / parts, sparse, features, kBlock, false);
-    for (int64_t b = first; b < last; ++b) {
-      const int64_t count = std::min<int64_t>(kBlock, int64_t(chosen.element_count()) - b * kBlock);
-      plain_kernels()->evaluate(data, chosen.typed_data() + b * kBlock, count,
-                                member.typed_data() + task / parts * rows, lane.network, &found[2 * task]);
-    }
+  parallel(pool, lanes * tasks, [&](int64_t task) {
+    const int64_t l = task / tasks, mine = task % tasks;
+    Lane lane(description, arrays, l, sparse, features, kBlock, false);
+    for (int64_t part = parts * mine / tasks; part < parts * (mine + 1) / tasks; ++part)
+      for (int64_t b = blocks * part / parts; b < blocks * (part + 1) / parts; ++b) {
+        const int64_t count = std::min<int64_t>(kBlock, int64_t(chosen.element_count()) - b * kBlock);
+        plain_kernels()->evaluate(data, chosen.typed_data() + b * kBlock, count, member.typed_data() + l * rows,
+                                  lane.network, &found[2 * (l * parts + part)]);
+      }
   });
   for (int64_t l = 0; l < lanes; ++l)
     for (int64_t role = 0; role < 2; ++role) {

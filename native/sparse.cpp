@@ -139,6 +139,9 @@ ffi::Error product(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Fl
     const int64_t part = task % parts;
     const int64_t first = input.batch * part / parts, last = input.batch * (part + 1) / parts;
     const float* w = weights.typed_data() + piece.offset;
+    int64_t entries = 0;
+    for (int64_t r = first; r < last; ++r) entries += x.end[r] - x.begin[r];
+    if (entries >= cut.features) fetch(w, cut.features * cut.stride);
     const auto kernel = kernels()[piece.kernel].product;
     kernel(x, first, last, w, cut.stride, out->typed_data() + place.at(piece.column), place.units);
   });

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from goodfit import data, job
 from goodfit.errors import StudyError, UsageError
 from goodfit.models.recipe import Recipe
 from goodfit.predictor import Predictor
+from goodfit.report.source import Source
 from goodfit.study import sentences, testing
 from goodfit.study.again import compared
-from goodfit.study.folder import Folder
+from goodfit.study.folder import Folder, read_study
 from goodfit.study.options import Options
 from goodfit.study.runs import score
 from goodfit.study.study import Silent, Study
@@ -387,3 +389,52 @@ def test_a_study_validates_as_it_is_asked_to(way, tmp_path):
 def test_a_way_to_validate_that_means_nothing_is_told(tmp_path):
     with pytest.raises(UsageError, match=r"holdout, kfold:5, fixed"):
         job.fit(table(), "species", out=tmp_path / "out", **FIT, validation="loo")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half"])
+def test_weights_that_are_lost_are_trained_again(content, finished, tmp_path):
+    study, out = finished
+    again = shutil.copytree(out, tmp_path / "again")
+    held = again / "weights" / "chosen.npz"
+    whole = np.load(out / "weights" / "chosen.npz")
+    if content is None:
+        held.unlink()
+    else:
+        held.write_bytes(held.read_bytes()[:-40] if content else content)
+    assert numbers(job.fit(table(), "species", out=again, **FIT)) == numbers(study)
+    new = np.load(held)
+    for name in whole.files:
+        np.testing.assert_allclose(new[name], whole[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("journal", "says"),
+    [
+        (lambda lines: lines[:1], "lacks runs that its study.json tells of"),
+        (lambda lines: [*lines, b'{"event": "run"}'], "a run has no stage, variant or seed"),
+    ],
+)
+def test_a_journal_that_is_not_the_studys_is_told(journal, says, finished, tmp_path):
+    study, out = finished
+    other = shutil.copytree(out, tmp_path / "other")
+    lines = (out / "journal.jsonl").read_bytes().splitlines()
+    (other / "journal.jsonl").write_bytes(b"\n".join(journal(lines)) + b"\n")
+    with pytest.raises(StudyError, match=says):
+        compared(other, study, None, None)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"variants": 3}', '{"variants": [3]}', "[" * 100_000, "{"])
+def test_a_study_json_that_is_none_is_told(content, tmp_path):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(StudyError, match="damaged"):
+        read_study(tmp_path)
+    if content != '{"variants": [3]}':  # the report leaves out what is no variant
+        with pytest.raises(StudyError, match=r"study\.json"):
+            Source.read(tmp_path)
+
+
+def test_a_base_that_diverges_is_studied_to_the_end(tmp_path):
+    options = {"seeds": 2, "recipe": RECIPE.but(learning_rate=1e38, epochs=1), "treatments": ["l2"]}
+    study = job.fit(table(100), "species", out=tmp_path / "out", **options)
+    assert study["test"]["loss"] is None
+    assert "diverged" in {f["code"] for f in study["variants"][0]["findings"]}

@@ -59,10 +59,10 @@ class Source:
             )
         try:
             study = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RecursionError) as e:
             raise StudyError("study.json cannot be read", received=f"{file}: {first_line(e)}") from e
-        if not isinstance(study, dict):
-            raise StudyError("study.json is no study", expected="a JSON object", received=str(file))
+        if not isinstance(study, dict) or not isinstance(study.get("variants", []), list):
+            raise StudyError("study.json is no study", expected="an object with a list of variants", received=str(file))
         curves = folder / "history.parquet"
         return cls(clean(study), read_histories(curves) if curves.is_file() else {})
 

@@ -29,6 +29,7 @@ def compared(folder: str | Path, study: dict[str, Any], base: str | None, other:
 
     Raises:
         UsageError: An unknown variant, or one against itself.
+        StudyError: The journal is missing, or is not the study's.
     """
     variants = {v["name"]: v for v in study["variants"]}
     base = base or "base"
@@ -44,10 +45,13 @@ def compared(folder: str | Path, study: dict[str, Any], base: str | None, other:
     if not journal.is_file():
         raise StudyError(f"{journal} is missing", expected="the study's journal")
     runs = runs_of(parse(journal.read_bytes().splitlines(), journal))
-    scores = {
-        v["name"]: np.asarray([_score(Trained.from_dict(runs["search", v["name"], s]["run"]), v) for s in v["seeds"]])
-        for v in study["variants"]
-    }
+    try:
+        scores = {
+            name: np.asarray([_score(runs["search", name, s], v) for s in v["seeds"]]) for name, v in variants.items()
+        }
+    except KeyError:
+        fix = "Start the study anew in another folder."
+        raise StudyError(f"{journal} lacks runs that its study.json tells of", fix=fix) from None
     split = study["splits"]["train"], study["splits"]["validation"]
     found = statistics.compare_all(
         scores.pop(base),
@@ -60,5 +64,6 @@ def compared(folder: str | Path, study: dict[str, Any], base: str | None, other:
     return [found[name] for name in others]
 
 
-def _score(run: Trained, variant: dict[str, Any]) -> float:
+def _score(event: dict[str, Any], variant: dict[str, Any]) -> float:
+    run = Trained.from_dict(event["run"])
     return score(run, run.best_epoch if variant["recipe"]["patience"] is not None else variant["best_epoch"])

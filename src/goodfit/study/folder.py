@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from goodfit.errors import StudyError
+from goodfit.errors import StudyError, first_line
 
 JOURNAL = "journal.jsonl"
 
@@ -147,7 +147,7 @@ def writing(path: Path) -> Any:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             what, fix = "the disk is full", "Make room and give the same command again: it goes on where it was."
         else:
-            what, fix = f"{path} cannot be written: {error.strerror}", "Name another --out."
+            what, fix = f"{path} cannot be written: {error.strerror or first_line(error)}", "Name another --out."
         raise StudyError(what, fix=fix) from None
 
 
@@ -167,8 +167,9 @@ def read_study(path: str | Path) -> dict[str, Any]:
         )
     try:
         study = json.loads(file.read_text("utf-8"))
-        study["variants"]
-    except (ValueError, TypeError, KeyError):
+        for variant in study["variants"]:
+            variant["name"]
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise StudyError(f"{file} is damaged", fix="Give the study's command again to write it anew.") from None
     return dict(study)
 

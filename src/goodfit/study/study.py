@@ -272,6 +272,9 @@ class Study:
         self.view.stage("Training the chosen network on all development rows")
         epochs = self.base.epochs if self.base.patience is None else base.epochs
         recipes = {"chosen": final, "base": self.base.but(epochs=epochs, patience=None)}
+        for name in recipes:
+            if self.weights(name) is None:
+                self.known.pop(("refit", name, REFIT), None)
         self.train("refit", recipes, [REFIT], keep=lambda lane: True)
 
     def test(self, final: Recipe) -> dict[str, Any] | None:
@@ -285,7 +288,7 @@ class Study:
         x = self.encoder.transform(self.dataset.select(self.dataset.test))
         chosen = predict.calibrated(self.probabilities(self.model("chosen", final), x), self.temperature)
         base = self.probabilities(self.model("base", self.base), x)
-        found = testing.look(self.dataset, chosen, base)
+        found = result.sound(testing.look(self.dataset, chosen, base))
         self.folder.append({"event": "test", "result": found})
         return dict(found, looks=len(self.folder.find("look")))
 
@@ -459,8 +462,16 @@ class Study:
 
     def model(self, name: str, recipe: Recipe) -> Any:
         """The refitted stock model of `chosen` or `base`."""
-        weights = predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
+        weights = self.weights(name)
+        assert weights is not None  # `refit` saw to it
         return predict.model(self.network(recipe), weights)
+
+    def weights(self, name: str) -> list[Array] | None:
+        """The refitted weights of `chosen` or `base`; None where they are missing or damaged, to be trained again."""
+        try:
+            return predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
+        except Exception:  # whatever damaged bytes make NumPy, zipfile and zlib raise
+            return None
 
     def probabilities(self, model: Any, x: Any) -> Array:
         """Probabilities that a stock model of any variant gives encoded rows."""

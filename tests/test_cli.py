@@ -97,6 +97,11 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "unknown option": ([*fit, "--sedes", "3"], "--sedes"),
         "unknown command": (["fti"], "fti"),
         "no study": (["compare", tmp / "folder"], "holds no study"),
+        "a predictor that is a file": (["predict", rows, rows], "holds no predictor"),
+        "a log of brackets": (
+            ["diagnose", write(tmp / "deep.json", "[" * 100_000)],
+            "no training log|no loss|no curves|JSON",
+        ),
         "no report": (["report", tmp / "folder"], "no study lies here"),
         "no predictor": (["predict", tmp / "folder", rows], "holds no predictor"),
         "no log": (["diagnose", tmp / "nosuch.csv"], "nosuch.csv"),
@@ -112,7 +117,7 @@ def test_every_bad_call_is_tried(tmp_path):
 
 CALLS = [
     "no such file", "no such set", "a folder without classes", "no target", "a folder that holds something else",
-    "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
+    "a predictor that is a file", "a log of brackets", "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
     "long n-grams", "too many seeds", "nothing", "no finding", "nothing like a finding", "bad out", "too little memory",

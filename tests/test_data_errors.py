@@ -173,6 +173,10 @@ def test_texts_that_are_empty_everywhere():
         data.load(frame, "y", text="tt")
     with pytest.raises(UsageError, match="target and the text at once"):
         data.load(frame, "y", text="y")
+    with pytest.raises(UsageError, match="target and the weight at once"):
+        data.load(frame, "y", weight="y")
+    with pytest.raises(UsageError, match="target and left out at once"):
+        data.load(frame, "y", drop=["y"])
 
 
 @pytest.mark.parametrize(

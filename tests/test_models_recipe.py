@@ -227,6 +227,7 @@ def test_what_a_function_gives_beside_its_model_is_checked(options, says):
         ("l2", "0.1"),
         ("dropout", None),
         ("learning_rate", float("nan")),
+        ("learning_rate", 1e39),
         ("batch_normalization", "no"),
         ("optimizer", ["adam"]),
     ],

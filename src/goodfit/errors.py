@@ -38,7 +38,7 @@ class GoodfitError(Exception):
             parts.append(f"received {received}")
         line = "; ".join(parts)
         fix = fix[:1].upper() + fix[1:]
-        end = "" if line.endswith("...") else "."
+        end = "" if line.endswith(".") else "."
         super().__init__(" ".join(f"{line}{end} {fix}".split()))
 
 

@@ -121,7 +121,7 @@ class Predictor:
             encoder = encode.from_dict(card["encoder"])
             classes, temperature = tuple(card["classes"]), float(card["temperature"])
             return cls(model, encoder, classes, temperature, card["card"], logits=card.get("logits", False))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ModelError(
                 f"{path} holds no predictor",
                 expected=f"a folder with {MODEL} and {CARD}, as goodfit fit writes it",

@@ -71,12 +71,17 @@ def load(
     """
     if not 0 < test_fraction < 1:
         raise UsageError("bad test fraction", expected="a share between 0 and 1", received=str(test_fraction))
+    if target in drop:
+        raise UsageError(f"{target!r} cannot be the target and left out at once")
     raw = _without(_open(source, encoding, image_size, stream), drop)
     if isinstance(raw.rows, OnDisk):
         other = None if test is None else _open(test, encoding, image_size)
         raw = large.settled(raw, other, target, text, weight)
         if isinstance(raw.rows, OnDisk):
             test = weight = None
+    for option, name in (("weight", weight), ("text", text)):
+        if name and name == (raw.target if target is None else target):
+            raise UsageError(f"{name!r} cannot be the target and the {option} at once")
     if weight is not None:
         raw = weights.taken(raw, weight)
     given = raw.target if target is None else target
@@ -87,8 +92,6 @@ def load(
         raw = joined(
             _training_part(raw), other if weight is None else weights.taken(other, weight, needed=False), given
         )
-    if text and text == given:
-        raise UsageError(f"{text!r} cannot be the target and the text at once")
     rows, values, target = _target(raw, target)
     notes = raw.notes
 

@@ -24,7 +24,7 @@ class Journal(Format):
         for line in log.lines:
             try:
                 events.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 bad += 1
         decided = {e.get("what"): e.get("value") for e in events if e.get("event") == "decided"}
         baseline = decided.get("baseline") or {}
@@ -55,5 +55,5 @@ def _recipes(log: Log) -> dict[str, dict[str, Any]]:
     try:
         study = json.loads(log.path.with_name("study.json").read_text(encoding="utf-8"))
         return {v["name"]: v["recipe"] for v in study["variants"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}

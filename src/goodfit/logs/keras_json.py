@@ -47,7 +47,7 @@ def _document(log: Log) -> tuple[Any, list[str]]:
     for line in log.lines:
         try:
             lines.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             bad += 1
     if lines and len(lines) >= bad and all(isinstance(x, dict) for x in lines):
         return lines, [f"{bad} of {bad + len(lines)} lines could not be read and were left out"] if bad else []

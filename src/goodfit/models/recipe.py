@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
-from math import inf, nan
+from math import nan
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -18,6 +18,9 @@ from goodfit.errors import UsageError, near
 
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw", "nadam")
 """Optimizer names; `momentum` is SGD with momentum 0.9."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What a penalty or a rate is below: weights are in single precision."""
 
 
 def pooled(height: int, width: int) -> tuple[int, int]:
@@ -100,11 +103,11 @@ class Recipe:
             "units": (_widths(self.units), "whole numbers of 1 or more"),
             "filters": (_widths(self.filters), "whole numbers of 1 or more"),
             "augmentation": (0 <= number(self.augmentation) <= 1, "a share in [0, 1]"),
-            "l1": (0 <= number(self.l1) < inf, "a number of 0 or more"),
-            "l2": (0 <= number(self.l2) < inf, "a number of 0 or more"),
+            "l1": (0 <= number(self.l1) < LARGEST, "a number of 0 or more"),
+            "l2": (0 <= number(self.l2) < LARGEST, "a number of 0 or more"),
             "dropout": (0 <= number(self.dropout) < 1, "a share in [0, 1)"),
-            "learning_rate": (0 < number(self.learning_rate) < inf, "a number above 0"),
-            "weight_decay": (0 <= number(self.weight_decay) < inf, "a number of 0 or more"),
+            "learning_rate": (0 < number(self.learning_rate) < LARGEST, "a number above 0"),
+            "weight_decay": (0 <= number(self.weight_decay) < LARGEST, "a number of 0 or more"),
             "label_smoothing": (0 <= number(self.label_smoothing) < 1, "a share in [0, 1)"),
             "batch_normalization": (isinstance(self.batch_normalization, bool), "True or False"),
             "batch_size": (whole(self.batch_size) >= 1, "a whole number of 1 or more"),

@@ -61,8 +61,9 @@ class Source:
             study = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as e:
             raise StudyError("study.json cannot be read", received=f"{file}: {first_line(e)}") from e
-        if not isinstance(study, dict) or not isinstance(study.get("variants", []), list):
-            raise StudyError("study.json is no study", expected="an object with a list of variants", received=str(file))
+        if not isinstance(study, dict) or not isinstance(study.get("variants") or [], list):
+            expected = "a JSON object, whose variants are a list"
+            raise StudyError("study.json is no study", expected=expected, received=str(file))
         curves = folder / "history.parquet"
         return cls(clean(study), read_histories(curves) if curves.is_file() else {})
 

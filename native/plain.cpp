@@ -234,9 +234,9 @@ class Sorted {
           std::copy(from + x.begin[rows[r]], from + x.end[rows[r]], to + begin[r]);
           if (values) std::copy(x.values + x.begin[rows[r]], x.values + x.end[rows[r]], values + begin[r]);
         }
-        batches[s] = {features_.data() + s * d.features, {}, lengths_.data() + s * d.features, rows_.data() + at[s],
-                      valued ? values_.data() + at[s] : nullptr, {begin, begin + 1, numbered(to), values}};
-        sort(to, d.features, batch, &batches[s]);
+        batches[s] = sort(to, {begin, begin + 1, numbered(to), values}, d.features, batch,
+                          features_.data() + s * d.features, lengths_.data() + s * d.features, rows_.data() + at[s],
+                          valued ? values_.data() + at[s] : nullptr);
       });
     });
   }
@@ -247,20 +247,18 @@ class Sorted {
   std::vector<uint16_t>& copies(const uint16_t*) { return narrow_; }
   std::vector<int32_t>& copies(const int32_t*) { return wide_; }
 
-  // Fills what `out` points to from its rows, whose entries have these features.
+  // The batch x, whose entries have these features, with what it is sorted into.
   template <class Feature>
-  static void sort(const Feature* entries, int64_t count, int64_t batch, SortedBatch* out) {
-    auto *features = const_cast<int32_t*>(out->features), *lengths = const_cast<int32_t*>(out->lengths);
-    auto* rows = const_cast<uint16_t*>(out->rows);
-    auto* values = const_cast<float*>(out->values);
-    const RowBatch& x = out->by_row;
+  static SortedBatch sort(const Feature* entries, const RowBatch& x, int64_t count, int64_t batch, int32_t* features,
+                          int32_t* lengths, uint16_t* rows, float* values) {
+    SortedBatch out{features, {}, lengths, rows, values, x};
     thread_local std::vector<int32_t> next;
     next.assign(size_t(count), 0);
     constexpr int many = SortedBatch::kKinds - 1;
     for (int32_t k = 0; k < x.end[batch - 1]; ++k) ++next[entries[k]];
-    for (int64_t f = 0; f < count; ++f) ++out->counts[std::min(next[f], many)];
+    for (int64_t f = 0; f < count; ++f) ++out.counts[std::min(next[f], many)];
     int32_t place[SortedBatch::kKinds] = {};  // of the next feature of each kind
-    for (int kind = 1; kind <= many; ++kind) place[kind] = place[kind - 1] + out->counts[kind - 1];
+    for (int kind = 1; kind <= many; ++kind) place[kind] = place[kind - 1] + out.counts[kind - 1];
     const int32_t first_of_many = place[many];
     for (int64_t f = 0; f < count; ++f) {
       const int kind = std::min(next[f], many);
@@ -279,6 +277,7 @@ class Sorted {
         rows[to] = uint16_t(r);
         if (values) values[to] = x.values[k];
       }
+    return out;
   }
 
   std::vector<int32_t> features_, lengths_, begins_, wide_;

@@ -82,11 +82,16 @@ struct Input {
   }
 };
 
+int64_t entries_of(const RowBatch& x, int64_t batch) {
+  int64_t entries = 0;
+  for (int64_t r = 0; r < batch; ++r) entries += x.end[r] - x.begin[r];
+  return entries;
+}
+
 // The batch by features: a counting sort, each of its parts over some rows, stable, so that any number of parts
 // gives the same order.
 ColumnBatch transpose(ffi::ThreadPool& pool, const RowBatch& x, int64_t batch, int64_t features) {
-  int64_t entries = 0;
-  for (int64_t r = 0; r < batch; ++r) entries += x.end[r] - x.begin[r];
+  const int64_t entries = entries_of(x, batch);
   const int64_t parts = std::max<int64_t>(1, std::min({pool.num_threads(), entries / 8192, int64_t{16}}));
   int32_t* counts = scratch<int32_t>(1, parts * features);
   int32_t* begin = scratch<int32_t>(2, features + 1);
@@ -134,14 +139,13 @@ ffi::Error product(ffi::ThreadPool pool, Ints indptr, ffi::AnyBuffer indices, Fl
   const int64_t tiles = int64_t(cut.pieces.size());
   if (tiles == 0 || input.batch == 0) return ffi::Error::Success();
   const int64_t parts = std::clamp<int64_t>(4 * pool.num_threads() / tiles, 1, (input.batch + 63) / 64);
+  const bool many = entries_of(x, input.batch) >= parts * cut.features;  // a part wants nearly all weights of its tile
   parallel(pool, tiles * parts, [&](int64_t task) {
     const Cut::Piece piece = cut.pieces[task / parts];
     const int64_t part = task % parts;
     const int64_t first = input.batch * part / parts, last = input.batch * (part + 1) / parts;
     const float* w = weights.typed_data() + piece.offset;
-    int64_t entries = 0;
-    for (int64_t r = first; r < last; ++r) entries += x.end[r] - x.begin[r];
-    if (entries >= cut.features) fetch(w, cut.features * cut.stride);
+    if (many) fetch(w, cut.features * cut.stride);
     const auto kernel = kernels()[piece.kernel].product;
     kernel(x, first, last, w, cut.stride, out->typed_data() + place.at(piece.column), place.units);
   });

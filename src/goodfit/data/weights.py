@@ -58,8 +58,9 @@ def combined(
         return None
     weights = np.ones(len(labels)) if rows is None else np.where(test, 1.0, rows)
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if not len(bad) and (counting := ~test & (weights > 0)).any():
-        weights = np.where(test, 1.0, weights / weights[counting].mean())
+    counting = ~test & (weights > 0)
+    if not len(bad) and counting.any():
+        weights[counting] /= weights[counting].mean()
     if of_class == BALANCED:
         counts = np.bincount(labels[~test], minlength=len(classes))
         weights = weights * (len(labels[~test]) / (len(classes) * np.maximum(counts, 1)))[labels]

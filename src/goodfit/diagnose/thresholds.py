@@ -131,8 +131,7 @@ SWING_SHARE = 0.2
 """Oscillation: share of epochs with such a swing. Chosen: as in the literature on seeded faults."""
 
 FEWEST_TURNS = 3
-"""Oscillation: swings at least. Chosen: four points in any order have two in 10 of 24
-cases."""
+"""Oscillation: swings at least. Chosen: four points in any order have two in 10 of 24 cases."""
 
 FLAT = 0.05
 """Plateau: share of the fall that may come after it. Chosen."""

@@ -186,15 +186,17 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
   const bool biased = bias->element_count() > 0;
   if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return wrong("shapes do not fit");
   const int64_t wide = whole(s.out), pixels = s.rows * s.columns;
-  Product p;
-  p.inner = s.rows, p.terms = s.columns;
-  p.a_outer = s.x_image, p.a_inner = s.stride_down * s.width * s.in, p.a_row = 1, p.a_term = s.stride_across * s.in;
-  p.b_outer = pixels * wide, p.b_inner = s.columns * wide, p.b_term = wide;
-  p.c_row = s.out;
+  Product all;
+  all.inner = s.rows, all.terms = s.columns;
+  all.a_outer = s.x_image, all.a_inner = s.stride_down * s.width * s.in;
+  all.a_row = 1, all.a_term = s.stride_across * s.in;
+  all.b_outer = pixels * wide, all.b_inner = s.columns * wide, all.b_term = wide;
+  all.c_row = s.out;
   // As many images at once as leave their gradients in the cache.
   const int64_t block = std::max<int64_t>(1, (1 << 15) / (pixels * wide));
   const int64_t lines = s.across * s.in, pieces = (lines + 5) / 6;  // a few rows of the kernel, for one of `down`
   split(pool, s.lanes, s.down * pieces, [&](int64_t lane, int64_t first, int64_t last) {
+    Product p = all;  // `outer` is this task's own
     float* out = kernel->typed_data() + lane * s.kernel_lane;
     float* room = scratch((std::min(block, s.n) * pixels + 1) * wide);
     float *sums = room + std::min(block, s.n) * pixels * wide, *total = nullptr;

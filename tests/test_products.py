@@ -23,6 +23,7 @@ CONVOLUTIONS = [
     (1, 1, 70, 19, 1, 1, 70, (1, 1)),
     (2, 4, 6, 3, 4, 2, 1, (3, 1)),
     (1, 6, 5, 64, 2, 2, 48, (1, 2)),
+    (23, 10, 10, 5, 3, 3, 32, (1, 1)),  # the gradient of the kernel adds up several blocks of images
 ]
 LANES = 3
 

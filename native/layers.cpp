@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "parallel.h"
 #include "products.h"
@@ -31,65 +30,54 @@ const Products& products() {
 namespace {
 
 using Floats = ffi::Buffer<ffi::F32>;
+using Bytes = ffi::Buffer<ffi::S8>;
 
 ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(std::string("goodfit layers: ") + what); }
 
-// Memory of this thread that is kept for the next call.
-float* scratch(size_t n) {
-  thread_local std::vector<float> kept;
-  if (kept.size() < n) kept.resize(n);
-  return kept.data();
-}
-
 // Shapes of a convolution without padding: x (lanes or 1, n, height, width, in), kernel (lanes or 1, down, across, in,
-// out), y (lanes, n, rows, columns, out).
+// out), y (lanes, n, rows, columns, out), or half of it each way where it is the maximum of windows of 2x2 pixels.
 struct Shape {
   int64_t lanes, n, height, width, in, down, across, out, rows, columns, stride_down, stride_across;
   ptrdiff_t x_lane, kernel_lane, y_lane;  // 0 where lanes share it
   ptrdiff_t x_image, y_image;
+  bool pooled;
 
   template <class D>
-  Shape(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across)
+  Shape(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across, bool pooled)
       : lanes(std::max({x[0], kernel[0], y[0]})), n(x[1]), height(x[2]), width(x[3]), in(x[4]), down(kernel[1]),
-        across(kernel[2]), out(kernel[4]), rows(y[2]), columns(y[3]), stride_down(stride_down),
-        stride_across(stride_across), x_image(height * width * in), y_image(rows * columns * out) {
+        across(kernel[2]), out(kernel[4]), rows(y[2] * (pooled ? 2 : 1)), columns(y[3] * (pooled ? 2 : 1)),
+        stride_down(stride_down), stride_across(stride_across), x_image(height * width * in),
+        y_image(y[2] * y[3] * out), pooled(pooled) {
     x_lane = x[0] > 1 ? n * x_image : 0;
     kernel_lane = kernel[0] > 1 ? down * across * in * out : 0;
     y_lane = y[0] > 1 ? n * y_image : 0;
   }
 
   template <class D>
-  static bool fits(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across) {
+  static bool fits(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across, bool pooled) {
     if (x.size() != 5 || kernel.size() != 5 || y.size() != 5 || stride_down < 1 || stride_across < 1) return false;
     const int64_t lanes = std::max({x[0], kernel[0], y[0]});
     for (const auto* d : {&x, &kernel, &y})
       if ((*d)[0] != 1 && (*d)[0] != lanes) return false;
+    const int64_t rows = y[2] * (pooled ? 2 : 1), columns = y[3] * (pooled ? 2 : 1);
     return x[1] == y[1] && x[4] == kernel[3] && kernel[4] == y[4] && y[2] > 0 && y[3] > 0 &&
-           (y[2] - 1) * stride_down + kernel[1] <= x[2] && (y[3] - 1) * stride_across + kernel[2] <= x[3];
+           (rows - 1) * stride_down + kernel[1] <= x[2] && (columns - 1) * stride_across + kernel[2] <= x[3];
+  }
+
+  // Where a pixel of the output is of x.
+  ptrdiff_t source(int64_t row, int64_t column) const {
+    return (row * stride_down * width + column * stride_across) * in;
   }
 };
 
-int64_t whole(int64_t n) { return (n + products().lanes - 1) / products().lanes * products().lanes; }
-
-// Runs work(lane, first, last) over parts of the units of each lane: a few parts for each thread in all.
-template <class Work>
-void split(ffi::ThreadPool& pool, int64_t lanes, int64_t units, const Work& work) {
-  if (lanes == 0 || units == 0) return;
-  const int64_t wanted = lanes >= 4 * pool.num_threads() ? 1 : 4 * pool.num_threads() / lanes;
-  const int64_t parts = std::clamp<int64_t>(wanted, 1, units);
-  const auto task = [&](int64_t t) {
-    const int64_t part = t % parts;
-    work(t / parts, units * part / parts, units * (part + 1) / parts);
-  };
-  parallel(pool, lanes * parts, task);
-}
-
 constexpr int64_t kChunk = 60;  // pixels of a line that are worked on together
 
-// Lines of pixels, cut where they are long.
+// Lines of pixels, or of windows of 2x2 pixels, cut where they are long.
 struct Lines {
-  int64_t rows, columns, parts;
-  Lines(const Shape& s) : rows(s.rows), columns(s.columns), parts((s.columns + kChunk - 1) / kChunk) {}
+  int64_t size, rows, columns, parts;  // pixels of a window each way; rows and columns of windows
+  Lines(const Shape& s)
+      : size(s.pooled ? 2 : 1), rows(s.rows / size), columns(s.columns / size),
+        parts((s.columns + kChunk - 1) / kChunk) {}
   int64_t count(int64_t images) const { return images * rows * parts; }
   template <class F>
   void operator()(int64_t unit, const F& f) const {
@@ -100,10 +88,12 @@ struct Lines {
 };
 
 ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, ffi::Result<Floats> y,
-                   int64_t stride_down, int64_t stride_across, bool rectify) {
-  if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across))
+                   ffi::Result<Bytes> winners, int64_t stride_down, int64_t stride_across, bool rectify) {
+  const bool pooled = winners->dimensions().size() == 5;
+  if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across, pooled) ||
+      (pooled && winners->element_count() != y->element_count()))
     return wrong("shapes do not fit");
-  const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across);
+  const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across, pooled);
   const int64_t biases = bias.element_count();
   if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return wrong("shapes do not fit");
   const Lines lines(s);
@@ -114,13 +104,14 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   p.b_inner = s.across * s.in * wide, p.b_term = wide;
   p.c_row = s.out;
   split(pool, s.lanes, lines.count(s.n), [&](int64_t lane, int64_t first, int64_t last) {
-    float* room = scratch((terms + 1) * wide);
+    float* room = scratch((terms + 1) * wide + 2 * kChunk * s.out);
+    float *const upper = room + (terms + 1) * wide, *const lower = upper + kChunk * s.out;
     const float* b = kernel.typed_data() + lane * s.kernel_lane;
     if (wide != s.out) {
       products().copy(terms, s.out, b, nullptr, room, wide, nullptr);
       b = room;
     }
-    Finish finish{false, rectify, nullptr};
+    Finish finish{false, rectify && !pooled, nullptr};
     if (biases) {
       const float* own = bias.typed_data() + (biases == s.out ? 0 : lane * s.out);
       products().copy(1, s.out, own, nullptr, room + terms * wide, wide, nullptr);
@@ -128,29 +119,41 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
     }
     for (int64_t unit = first; unit < last; ++unit)
       lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
-        const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image +
-                         (row * s.stride_down * s.width + column * s.stride_across) * s.in;
-        float* c = y->typed_data() + lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
-        products().multiply(p, n, s.out, a, b, c, finish);
+        const float* a = x.typed_data() + lane * s.x_lane + image * s.x_image;
+        const ptrdiff_t at = lane * s.y_lane + image * s.y_image + (row * lines.columns + column) * s.out;
+        float* c = y->typed_data() + at;
+        if (pooled) {
+          products().multiply(p, 2 * n, s.out, a + s.source(2 * row, 2 * column), b, upper, finish);
+          products().multiply(p, 2 * n, s.out, a + s.source(2 * row + 1, 2 * column), b, lower, finish);
+          products().pool_lines(n, s.out, upper, lower, rectify, c, winners->typed_data() + at);
+        } else {
+          products().multiply(p, n, s.out, a + s.source(row, column), b, c, finish);
+        }
       });
   });
   return ffi::Error::Success();
 }
 
-ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Floats kernel, ffi::Result<Floats> x,
-                          int64_t stride_down, int64_t stride_across, bool rectify) {
-  if (!Shape::fits(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across) ||
-      (rectify && y.element_count() != grad.element_count()))
+bool matches(const Floats& grad, const Floats& y, const Bytes& winners, bool rectify, bool pooled) {
+  const size_t n = grad.element_count();
+  return (!rectify || y.element_count() == n) && (!pooled || winners.element_count() == n);
+}
+
+ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes winners, Floats kernel,
+                          ffi::Result<Floats> x, int64_t stride_down, int64_t stride_across, bool rectify) {
+  const bool pooled = winners.dimensions().size() == 5;
+  if (!matches(grad, y, winners, rectify, pooled) ||
+      !Shape::fits(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled))
     return wrong("shapes do not fit");
-  const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across);
+  const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   const int64_t wide = whole(s.in), taps = s.down * s.across;
-  const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1;
+  const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1 && !pooled;
   Product p;
   p.terms = s.out, p.a_row = s.out, p.a_term = 1, p.b_term = wide, p.c_row = s.stride_across * s.in;
   const Lines lines(s);
   const int64_t step = single ? 1 : lines.count(1);  // lines of one image add to one another
   split(pool, s.lanes, lines.count(s.n) / step, [&](int64_t lane, int64_t first, int64_t last) {
-    float* b = scratch(taps * s.out * wide + kChunk * s.out);
+    float* b = scratch(taps * s.out * wide + 2 * kChunk * s.out);
     float* line = b + taps * s.out * wide;
     const float* k = kernel.typed_data() + lane * s.kernel_lane;
     if (wide != s.in) std::memset(b, 0, taps * s.out * wide * sizeof(float));
@@ -160,29 +163,35 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Floats ke
     if (!single) std::memset(lane_x + first * s.x_image, 0, (last - first) * s.x_image * sizeof(float));
     for (int64_t unit = first * step; unit < last * step; ++unit)
       lines(unit, [&](int64_t image, int64_t row, int64_t column, int64_t n) {
-        const ptrdiff_t at = lane * s.y_lane + image * s.y_image + (row * s.columns + column) * s.out;
-        const float* a = grad.typed_data() + at;
-        if (rectify) {
-          products().copy(n, s.out, a, y.typed_data() + at, line, s.out, nullptr);
-          a = line;
-        }
-        for (int64_t i = 0; i < s.down; ++i)
-          for (int64_t j = 0; j < s.across; ++j) {
-            float* c = lane_x + image * s.x_image +
-                       ((row * s.stride_down + i) * s.width + column * s.stride_across + j) * s.in;
-            products().multiply(p, n, s.in, a, b + (i * s.across + j) * s.out * wide, c, {!single, false, nullptr});
-          }
+        const ptrdiff_t at = lane * s.y_lane + image * s.y_image + (row * lines.columns + column) * s.out;
+        const float *a = grad.typed_data() + at, *positive = rectify ? y.typed_data() + at : nullptr;
+        if (pooled)
+          products().unpool_lines(n, s.out, a, positive, winners.typed_data() + at, line, line + kChunk * s.out, s.out,
+                                  nullptr);
+        else if (rectify)
+          products().copy(n, s.out, a, positive, line, s.out, nullptr);
+        if (pooled || rectify) a = line;
+        for (int64_t k = 0; k < lines.size; ++k, a += kChunk * s.out)
+          for (int64_t i = 0; i < s.down; ++i)
+            for (int64_t j = 0; j < s.across; ++j) {
+              float* c = lane_x + image * s.x_image + s.source(row * lines.size + k, column * lines.size) +
+                         (i * s.width + j) * s.in;
+              products().multiply(p, n * lines.size, s.in, a, b + (i * s.across + j) * s.out * wide, c,
+                                  {!single, false, nullptr});
+            }
       });
   });
   return ffi::Error::Success();
 }
 
-ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y, ffi::Result<Floats> kernel,
-                           ffi::Result<Floats> bias, int64_t stride_down, int64_t stride_across, bool rectify) {
-  if (!Shape::fits(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across) ||
-      (rectify && y.element_count() != grad.element_count()))
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y, Bytes winners,
+                           ffi::Result<Floats> kernel, ffi::Result<Floats> bias, int64_t stride_down,
+                           int64_t stride_across, bool rectify) {
+  const bool pooled = winners.dimensions().size() == 5;
+  if (!matches(grad, y, winners, rectify, pooled) ||
+      !Shape::fits(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across, pooled))
     return wrong("shapes do not fit");
-  const Shape s(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across);
+  const Shape s(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   const bool biased = bias->element_count() > 0;
   if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return wrong("shapes do not fit");
   const int64_t wide = whole(s.out), pixels = s.rows * s.columns;
@@ -209,10 +218,19 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
       p.outer = std::min(block, s.n - image);
       const ptrdiff_t at = lane * s.y_lane + image * s.y_image;
       const float *a = x.typed_data() + lane * s.x_lane + image * s.x_image, *b = grad.typed_data() + at;
-      if (total || rectify || wide != s.out) {
+      const float* positive = rectify ? y.typed_data() + at : nullptr;
+      if (total || rectify || pooled || wide != s.out) {
         std::memset(sums, 0, s.out * sizeof(float));
-        products().copy(p.outer * pixels, s.out, b, rectify ? y.typed_data() + at : nullptr, room, wide,
-                        total ? sums : nullptr);
+        if (pooled)
+          for (int64_t r = 0; r < p.outer * s.rows / 2; ++r) {
+            const ptrdiff_t line = r * s.columns / 2 * s.out;
+            float* upper = room + 2 * r * s.columns * wide;
+            products().unpool_lines(s.columns / 2, s.out, b + line, positive ? positive + line : nullptr,
+                                    winners.typed_data() + at + line, upper, upper + s.columns * wide, wide,
+                                    total ? sums : nullptr);
+          }
+        else
+          products().copy(p.outer * pixels, s.out, b, positive, room, wide, total ? sums : nullptr);
         b = room;
         for (int64_t c = 0; total && c < s.out; ++c) total[c] += sums[c];
       }
@@ -269,18 +287,18 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution, forward,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>()
-                                  .Ret<Floats>()
+                                  .Ret<Floats>().Ret<Bytes>()
                                   .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_input, input_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Bytes>().Arg<Floats>()
                                   .Ret<Floats>()
                                   .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(convolution_kernel, kernel_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Bytes>()
                                   .Ret<Floats>().Ret<Floats>()
                                   .SIZES.Attr<bool>("rectify"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool, pool,

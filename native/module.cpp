@@ -39,6 +39,8 @@ PyObject* targets(PyObject*, PyObject*) {
       {"goodfit_convolution", guarded<goodfit::convolution>},
       {"goodfit_convolution_input", guarded<goodfit::convolution_input>},
       {"goodfit_convolution_kernel", guarded<goodfit::convolution_kernel>},
+      {"goodfit_winograd", guarded<goodfit::winograd>},
+      {"goodfit_winograd_gradients", guarded<goodfit::winograd_gradients>},
       {"goodfit_max_pool", guarded<goodfit::max_pool>},
       {"goodfit_max_pool_gradient", guarded<goodfit::max_pool_gradient>},
       {"goodfit_optimizer_step", guarded<goodfit::optimizer_step>},

@@ -1,4 +1,4 @@
-// Tasks on XLA's own threads.
+// Tasks on XLA's own threads, and memory of theirs.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -47,6 +48,26 @@ void parallel(xla::ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
   std::unique_lock<std::mutex> lock(state->mutex);
   state->all_done.wait(lock, [&] { return state->done == tasks; });
   if (state->failed) std::rethrow_exception(state->failed);
+}
+
+// Runs work(lane, first, last) over parts of the units of each lane: a few parts for each thread in all.
+template <class Work>
+void split(xla::ffi::ThreadPool& pool, int64_t lanes, int64_t units, const Work& work) {
+  if (lanes == 0 || units == 0) return;
+  const int64_t wanted = lanes >= 4 * pool.num_threads() ? 1 : 4 * pool.num_threads() / lanes;
+  const int64_t parts = std::clamp<int64_t>(wanted, 1, units);
+  const auto task = [&](int64_t t) {
+    const int64_t part = t % parts;
+    work(t / parts, units * part / parts, units * (part + 1) / parts);
+  };
+  parallel(pool, lanes * parts, task);
+}
+
+// Memory of this thread that is kept for the next call.
+inline float* scratch(size_t n) {
+  thread_local std::vector<float> kept;
+  if (kept.size() < n) kept.resize(n);
+  return kept.data();
 }
 
 }  // namespace goodfit

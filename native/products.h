@@ -20,6 +20,13 @@ struct Pool {
   int64_t pooled() const { return (height / down) * (width / across) * channels; }
 };
 
+// Tiles of an image for a 3x3 convolution of stride 1, see winograd.cpp: where their 16 values are.
+struct Tiles {
+  int64_t rows, columns, channels;  // of the image
+  int64_t across;                   // tiles in a line
+  ptrdiff_t wide, plane;            // floats from tile to tile, and from each of the 16 values to the next
+};
+
 // What becomes of a product.
 struct Finish {
   bool add = false, rectify = false;
@@ -40,8 +47,33 @@ struct Products {
   void (*transpose)(int64_t rows, int64_t columns, const float* from, float* to, ptrdiff_t to_row);
   // The first of equal values gets the gradient.
   void (*pool_gradient)(const Pool&, const float* x, const float* grad, float* out);
+  // The maximum of windows of 2x2 pixels of two lines, which of the four is the first that has it, and ReLU.
+  void (*pool_lines)(int64_t windows, int64_t channels, const float* upper, const float* lower, bool rectify, float* y,
+                     int8_t* winners);
+  // The gradients of such lines, their pixels `row` floats apart: 0 but where the winners are, and there too where
+  // `positive` (if any) is not above 0. The windows' gradients are added to `sums`, if any.
+  void (*unpool_lines)(int64_t windows, int64_t channels, const float* grad, const float* positive,
+                       const int8_t* winners, float* upper, float* lower, ptrdiff_t row, float* sums);
+  // Of line i of an image's tiles, with A, B and G of F(2x2, 3x3): values = B' x B; y = A' values A, plus a bias, if
+  // any, and then ReLU (`rectify`); values = A grad A', with 0 for grad where `positive` (if any) is not above 0, and
+  // grad added to `sums`; x += B values B'.
+  void (*tiles_of_input)(const Tiles&, int64_t i, const float* x, float* values);
+  // Where there are `winners`, y, grad and `positive` are those of windows of 2x2 pixels, as above.
+  void (*output_of_tiles)(const Tiles&, int64_t i, const float* values, const float* bias, bool rectify, float* y,
+                          int8_t* winners);
+  void (*tiles_of_gradient)(const Tiles&, int64_t i, const float* grad, const float* positive, const int8_t* winners,
+                            float* values, float* sums);
+  void (*input_gradient_of_tiles)(const Tiles&, int64_t i, const float* values, float* x);
+  // Of a kernel (3, 3, rows, columns): values (16, rows, wide) = G kernel G'; kernel = G' values G of the sum of
+  // `parts` such values.
+  void (*values_of_kernel)(int64_t rows, int64_t columns, const float* kernel, float* values, ptrdiff_t wide);
+  void (*kernel_gradient_of_values)(int64_t rows, int64_t columns, const float* values, ptrdiff_t wide, int64_t parts,
+                                    ptrdiff_t part, float* kernel);
 };
 
 const Products& products();
+
+// Floats of the whole vectors that hold n.
+inline int64_t whole(int64_t n) { return (n + products().lanes - 1) / products().lanes * products().lanes; }
 
 }  // namespace goodfit

@@ -36,6 +36,21 @@ def images():
     return keras.Model(x, L.Dense(3, activation="softmax")(h)), IMAGES, {}
 
 
+def filters():
+    """Convolutions by tiles, with a maximum that is taken with them and with one that is not."""
+    x = keras.Input((6, 5, 2))
+    h = L.Conv2D(17, 3, padding="same", activation="relu")(x)
+    h = L.Add()([h, L.Conv2D(17, 3, padding="same")(h)])
+    apart = L.Conv2D(16, 3, padding="same", activation="relu")(h)
+    block = keras.Sequential(
+        [keras.Input((6, 5, 16)), L.Conv2D(18, 3, padding="same", use_bias=False), L.MaxPooling2D()]
+    )
+    h = L.Concatenate()([block(apart), L.MaxPooling2D()(apart)])
+    h = L.Conv2D(16, 2, activation="relu")(h)
+    # SGD: an adaptive rule would blow rounding up to whole steps
+    return keras.Model(x, L.Dense(3, activation="softmax")(L.Flatten()(h))), IMAGES, {"optimizer": "sgd"}
+
+
 def words():
     x = keras.Input((7,), dtype="int32")
     h = L.Embedding(12, 4, mask_zero=True)(x)
@@ -108,7 +123,7 @@ def noises():
     return keras.Sequential([keras.Input((6,)), *stack]), TABLE, {"optimizer": "rmsprop"}
 
 
-MODELS = {f.__name__: f for f in (images, words, attention, two_inputs, penalties, noises)}
+MODELS = {f.__name__: f for f in (images, filters, words, attention, two_inputs, penalties, noises)}
 
 
 def member(lane: int) -> np.ndarray:

@@ -25,14 +25,21 @@ CONVOLUTIONS = [
     (1, 6, 5, 64, 2, 2, 48, (1, 2)),
     (23, 10, 10, 5, 3, 3, 32, (1, 1)),  # the gradient of the kernel adds up several blocks of images
 ]
+TILES = [  # 3x3 kernels that are taken by tiles: odd sizes, channels that fill no vector, more tiles than one block
+    (2, 6, 9, 16, 3, 3, 16, (1, 1)),
+    (3, 7, 7, 17, 3, 3, 37, (1, 1)),
+    (19, 9, 12, 33, 3, 3, 16, (1, 1)),
+    (1, 5, 203, 20, 3, 3, 16, (1, 1)),
+]
 LANES = 3
 
 
-def xla_convolution(x, kernel, bias, strides, *, relu=False):
+def xla_convolution(x, kernel, bias, strides, *, relu=False, pooled=False):
     numbers = ("NHWC", "HWIO", "NHWC")
     out = lax.conv_general_dilated(x, kernel, strides, "VALID", dimension_numbers=numbers, precision="highest")
     out = out if bias is None else out + bias
-    return jax.nn.relu(out) if relu else out
+    out = jax.nn.relu(out) if relu else out
+    return xla_pool(out, (2, 2)) if pooled else out
 
 
 def xla_pool(x, size):
@@ -50,26 +57,51 @@ def close(there, here):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(scale, 1))
 
 
+@pytest.mark.parametrize("case", TILES)
+def test_tiles_are_taken_where_they_pay(case):
+    images, height, width, inputs, down, across, out, strides = case
+    kernel = (down, across, inputs, out)
+    assert products._tiles_pay((images, height, width, inputs), kernel, strides, False)
+    assert not products._tiles_pay((images, height, width, inputs), kernel, (1, 2), False)
+    assert not products._tiles_pay((images, 3, 5, inputs), kernel, strides, False)  # half of the tiles would be empty
+    assert not products._tiles_pay((images, height, width, 15), (down, across, 15, out), strides, False)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize(
-    ("case", "shared"), [*((case, None) for case in CONVOLUTIONS), (CONVOLUTIONS[0], 0), (CONVOLUTIONS[3], 1)]
+    ("case", "shared"),
+    [
+        *((case, None) for case in CONVOLUTIONS + TILES),
+        (CONVOLUTIONS[0], 0),
+        (CONVOLUTIONS[3], 1),
+        (TILES[1], 0),
+        (TILES[2], 1),
+    ],
 )
-def test_convolution_of_lanes_is_xlas(case, shared):
+def test_convolution_of_lanes_is_xlas(case, shared, pooled):
     """Lanes with rows and kernels of their own, or that share the rows (0) or the kernel (1)."""
     images, height, width, inputs, down, across, out, strides = case
     rng = np.random.default_rng(0)
     x = rng.normal(size=(LANES, images, height, width, inputs)).astype(np.float32)
     kernel = rng.normal(size=(LANES, down, across, inputs, out)).astype(np.float32)
     size = ((height - down) // strides[0] + 1, (width - across) // strides[1] + 1)
+    if pooled:
+        size = (size[0] // 2, size[1] // 2)
+        if not all(size):
+            pytest.skip("no window of 2x2 pixels")
     weight = rng.normal(size=(LANES, images, *size, out)).astype(np.float32)
     bias = rng.normal(size=(LANES, out)).astype(np.float32)
     axes = (None if shared == 0 else 0, None if shared == 1 else 0, 0, 0)
     x, kernel = x[0] if shared == 0 else x, kernel[0] if shared == 1 else kernel
 
     def plain(function):
-        return lambda a, k, c, w: with_gradients(lambda a, k: function(a, k, None, strides), a, k, weight=w)
+        return lambda a, k, c, w: with_gradients(
+            lambda a, k: function(a, k, None, strides, pooled=pooled), a, k, weight=w
+        )
 
     def biased(function):
-        return lambda a, k, c, w: with_gradients(lambda *p: function(*p, strides, relu=True), a, k, c, weight=w)
+        both = {"relu": True, "pooled": pooled}
+        return lambda a, k, c, w: with_gradients(lambda *p: function(*p, strides, **both), a, k, c, weight=w)
 
     arrays = (x, kernel, bias, weight)
     for lane in (plain, biased):
@@ -99,21 +131,72 @@ def test_pooling_is_xlas_where_values_are_equal_too(channels, size):
     close(lane(xla_pool)(x, weight), lane(products.max_pool)(x, weight))
 
 
+@pytest.mark.parametrize("channels", [3, 16])  # directly, and by tiles
+def test_convolution_gives_the_gradient_to_the_first_of_equal_pixels(channels):
+    x = np.zeros((1, 4, 4, channels), np.float32)
+    kernel = np.ones((3, 3, channels, 32), np.float32)
+    weight = np.ones((1, 1, 1, 32), np.float32)
+
+    def gradients(function):
+        return with_gradients(
+            lambda x, b: function(x, kernel, b, pooled=True, relu=True), x, np.ones(32), weight=weight
+        )
+
+    close(gradients(lambda x, k, b, **how: xla_convolution(x, k, b, (1, 1), **how)), gradients(products.convolve))
+
+
+def test_lanes_may_share_what_comes_back():
+    """The gradient of a result may be one for all lanes, where the results are not."""
+    rng = np.random.default_rng(3)
+    x, kernel = rng.normal(size=(LANES, 2, 8, 8, 16)), rng.normal(size=(LANES, 3, 3, 16, 16))
+    for pooled in (False, True):
+
+        def lane(function, pooled=pooled):
+            return jax.vmap(jax.grad(lambda x, k: function(x, k, None, (1, 1), relu=True, pooled=pooled).sum(), (0, 1)))
+
+        arrays = x.astype(np.float32), kernel.astype(np.float32)
+        close(lane(xla_convolution)(*arrays), lane(products.convolve)(*arrays))
+        direct = tuple(a[..., :5, :] if a is arrays[1] else a[..., :5] for a in arrays)
+        close(lane(xla_convolution)(*direct), lane(products.convolve)(*direct))
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_no_images_give_no_gradient(channels):
+    x, kernel = jnp.zeros((0, 8, 8, channels)), jnp.ones((3, 3, channels, 16))
+    for pooled in (False, True):
+        value, (of_x, of_kernel) = with_gradients(
+            lambda x, k, pooled=pooled: products.convolve(x, k, relu=True, pooled=pooled), x, kernel, weight=2.0
+        )
+        assert value == 0
+        assert of_x.shape == x.shape
+        assert not np.asarray(of_kernel).any()
+
+
 def test_what_is_not_finite_stays_so():
     x = jnp.ones((1, 2, 2, 1)).at[0, 1, 0, 0].set(jnp.nan)
     assert np.isnan(products.max_pool(x, (2, 2))).all()
     assert np.isnan(products.dense(x[0, :, :, 0], jnp.ones((2, 3)))).tolist() == [[False] * 3, [True] * 3]
+    for channels in (3, 16):  # directly, and by tiles
+        x = jnp.ones((2, 4, 4, channels)).at[0, 1, 1, 0].set(jnp.nan)
+        for pooled in (False, True):
+            out = np.isnan(products.convolve(x, jnp.ones((3, 3, channels, 16)), relu=True, pooled=pooled))
+            assert out[0].all()
+            assert not out[1].any()
 
 
 PROGRAM = """
 import hashlib, jax, numpy as np
 from goodfit.models import products
 rng = np.random.default_rng(4)
-x = rng.normal(size=(5, 3, 9, 150, 7)).astype(np.float32)
-kernel = rng.normal(size=(5, 3, 2, 7, 70)).astype(np.float32)
+
+def lanes(*shape):
+    return rng.normal(size=(5, *shape)).astype(np.float32)
 
 def square(convolve):
-    return jax.vmap(jax.value_and_grad(lambda x, k: (convolve(x, k) ** 2).sum(), argnums=(0, 1)))(x, kernel)
+    both = jax.vmap(jax.value_and_grad(lambda x, k: (convolve(x, k) ** 2).sum(), argnums=(0, 1)))
+    return [both(*arrays) for arrays in cases]
+
+cases = [(lanes(3, 9, 150, 7), lanes(3, 2, 7, 70)), (lanes(11, 9, 8, 18), lanes(3, 3, 18, 20))]  # the second by tiles
 
 def xla(x, k):
     return jax.lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -121,7 +204,8 @@ def xla(x, k):
 out = jax.tree.leaves(square(products.convolve))
 for a, b in zip(out, jax.tree.leaves(square(xla))):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
-out += [jax.vmap(jax.grad(lambda x: (products.max_pool(x, (2, 2)) ** 2).sum()))(x)]
+out += jax.tree.leaves(square(lambda x, k: products.convolve(x, k, pooled=True)))
+out += [jax.vmap(jax.grad(lambda x: (products.max_pool(x, (2, 2)) ** 2).sum()))(cases[0][0])]
 print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest())
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 from goodfit.models import copies, objective
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
-from goodfit.models.swap import PENALTIES, swapped, swapped_rate
+from goodfit.models.swap import PENALTIES, pooled, swapped, swapped_rate
 from goodfit.models.walk import flat_layers, graph_layers, own_weights, readers
 
 Array = np.ndarray
@@ -61,12 +61,19 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
     head = _sparse_head(stock) if sparse else None
     rates = {id(layer): str(i) for i, layer in enumerate(x for x in graph_layers(stock) if swapped_rate(x))}
     salts: dict[int, int] = {}
+    pools = pooled(stock)
+    taken = {id(pool) for pool in pools.values()}
 
     def swap(layer: keras.Operation) -> keras.Operation:
         if not isinstance(layer, keras.layers.Layer):
             return copies.plain(layer)
         salt = salts.setdefault(id(layer), len(salts))
-        return ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
+        if id(layer) in taken:
+            return keras.layers.Identity(name=layer.name)
+        clone = ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
+        if id(layer) in pools:
+            clone.pooled = True
+        return clone
 
     model = copies.copy(stock, swap, inputs=None if head is None else [keras.Input((head.units,), name="product")])
     copies.settle(zip(flat_layers(stock), flat_layers(model), strict=True))

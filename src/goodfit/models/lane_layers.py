@@ -158,17 +158,30 @@ class LaneDense(keras.layers.Dense):
 
 
 class LaneConv2D(keras.layers.Conv2D):
-    """`Conv2D` without dilation or groups, channels last, by the kernels where they can be used."""
+    """`Conv2D` without dilation or groups, channels last, by the kernels where they can be used.
+
+    Attributes:
+        pooled: Whether the maximum of windows of 2x2 pixels is taken too; the activation is then ReLU or none.
+    """
+
+    pooled = False
 
     def call(self, inputs: Any) -> Any:
-        """As the stock layer."""
+        """As the stock layer, and the stock `MaxPooling2D` behind it where it is `pooled`."""
         kernel, bias = self.kernel.value, self.bias.value if self.use_bias else None
         if not products.usable(inputs, kernel):
-            return super().call(inputs)
+            x = super().call(inputs)
+            return keras.ops.max_pool(x, (2, 2), (2, 2)) if self.pooled else x
         pads = jax.lax.padtype_to_pads(inputs.shape[1:3], self.kernel_size, self.strides, self.padding.upper())
         relu = self.activation is keras.activations.relu
-        x = products.convolve(jnp.pad(inputs, ((0, 0), *pads, (0, 0))), kernel, bias, self.strides, relu=relu)
+        padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
+        x = products.convolve(padded, kernel, bias, self.strides, relu=relu, pooled=self.pooled)
         return x if relu or self.activation is None else self.activation(x)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """As the stock layers."""
+        shape = super().compute_output_shape(input_shape)
+        return (shape[0], shape[1] // 2, shape[2] // 2, shape[3]) if self.pooled else shape
 
 
 class LaneMaxPooling2D(keras.layers.MaxPooling2D):

@@ -16,10 +16,10 @@ def native(name: str = "goodfit_product") -> bool:
     return settings.native_wanted() and jax.default_backend() == "cpu" and name in _registered()
 
 
-def call(name: str, *shapes: tuple[int, ...]) -> Any:
-    """A custom call by its name that gives float32 arrays of these shapes."""
+def call(name: str, *results: tuple[int, ...] | jax.ShapeDtypeStruct) -> Any:
+    """A custom call by its name that gives arrays of these shapes, float32 where there is no more than a shape."""
     _registered()
-    out = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    out = [r if isinstance(r, jax.ShapeDtypeStruct) else jax.ShapeDtypeStruct(r, jnp.float32) for r in results]
     return jax.ffi.ffi_call(name, out if len(out) > 1 else out[0], vmap_method="sequential")
 
 

@@ -20,6 +20,9 @@ from goodfit.models.native import call, native
 
 __all__ = ["convolve", "dense", "max_pool", "usable"]
 
+FEWEST_CHANNELS = 16
+"""In a kernel that is taken by tiles."""
+
 
 def usable(*arrays: Any) -> bool:
     """Whether these functions can be used on some arrays: plain float32 ones, with the C++ kernels at hand."""
@@ -29,18 +32,26 @@ def usable(*arrays: Any) -> bool:
 def dense(x: Array, kernel: Array, bias: Array | None = None, *, relu: bool = False) -> Array:
     """`x (..., in)` times `kernel (in, out)`, plus `bias (out,)`, and then ReLU."""
     rows = x.reshape(1, 1, -1, x.shape[-1])
-    out = convolve(rows, kernel[None, None], bias, (1, 1), relu=relu)
+    out = convolve(rows, kernel[None, None], bias, relu=relu)
     return out.reshape(*x.shape[:-1], kernel.shape[1])
 
 
 def convolve(
-    x: Array, kernel: Array, bias: Array | None = None, strides: tuple[int, int] = (1, 1), *, relu: bool = False
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    strides: tuple[int, int] = (1, 1),
+    *,
+    relu: bool = False,
+    pooled: bool = False,
 ) -> Array:
     """`x (n, height, width, in)` with `kernel (down, across, in, out)`, without padding: `(n, rows, columns, out)`.
 
-    `bias (out,)` is added, and then ReLU taken.
+    `bias (out,)` is added, then the maximum of windows of 2x2 pixels taken if wanted, and then ReLU.
     """
-    return _convolution(strides, relu)(x, kernel, jnp.zeros(0, jnp.float32) if bias is None else bias)
+    tiles = _tiles_pay(x.shape, kernel.shape, strides, pooled)
+    function = _convolution(strides, relu, pooled, tiles)
+    return function(x, kernel, jnp.zeros(0, jnp.float32) if bias is None else bias)
 
 
 def max_pool(x: Array, size: tuple[int, int]) -> Array:
@@ -49,40 +60,67 @@ def max_pool(x: Array, size: tuple[int, int]) -> Array:
 
 
 @cache
-def _convolution(strides: tuple[int, int], relu: bool) -> Callable[[Array, Array, Array], Array]:
-    attributes = {"down": np.int64(strides[0]), "across": np.int64(strides[1]), "rectify": relu}
+def _convolution(
+    strides: tuple[int, int], relu: bool, pooled: bool, tiles: bool
+) -> Callable[[Array, Array, Array], Array]:
+    """`convolve` as a function of its arrays, by tiles of 2x2 pixels (native/winograd.cpp) or directly."""
+    sizes = {} if tiles else {"down": np.int64(strides[0]), "across": np.int64(strides[1])}
+    attributes = {**sizes, "rectify": relu}
 
     @_laned
-    def forward(x: Array, kernel: Array, bias: Array) -> Array:
-        size = ((n - k) // s + 1 for n, k, s in zip(x.shape[2:4], kernel.shape[1:3], strides, strict=True))
-        shape = (max(len(x), len(kernel), len(bias)), x.shape[1], *size, kernel.shape[-1])
+    def forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, Array]:
+        lanes, window = max(len(x), len(kernel), len(bias)), 2 if pooled else 1
+        size = (((n - k) // s + 1) // window for n, k, s in zip(x.shape[2:4], kernel.shape[1:3], strides, strict=True))
+        shape = (lanes, x.shape[1], *size, kernel.shape[-1])
         if len(bias) > max(len(x), len(kernel)):
             x = jnp.broadcast_to(x, (len(bias), *x.shape[1:]))
-        return call("goodfit_convolution", shape)(x, kernel, bias, **attributes)
+        winners = jax.ShapeDtypeStruct(shape if pooled else (lanes, 0), jnp.int8)
+        return call(f"goodfit_{'winograd' if tiles else 'convolution'}", shape, winners)(x, kernel, bias, **attributes)
 
-    def backward(saved: tuple[Array, ...], grad: Array) -> tuple[Array, ...]:
-        x, kernel, bias, out = saved
+    @_laned
+    def of_input(grad: Array, out: Array, winners: Array, x: Array, kernel: Array) -> Array:
+        grad, out, winners = _alike(grad, out, winners)
+        shape = (max(len(grad), len(kernel)), *x.shape[1:])
+        return call("goodfit_convolution_input", shape)(grad, out, winners, kernel, **attributes)
 
-        @_laned
-        def of_input(grad: Array, out: Array, kernel: Array) -> Array:
-            shape = (max(len(grad), len(kernel)), *x.shape)
-            return call("goodfit_convolution_input", shape)(grad, out, kernel, **attributes)
+    @_laned
+    def of_kernel(grad: Array, out: Array, winners: Array, x: Array, kernel: Array, bias: Array) -> tuple[Array, Array]:
+        grad, out, winners = _alike(grad, out, winners)
+        shapes = [(max(len(grad), len(x)), *a.shape[1:]) for a in (kernel, bias)]
+        return call("goodfit_convolution_kernel", *shapes)(x, grad, out, winners, **attributes)
 
-        @_laned
-        def of_kernel(x: Array, grad: Array, out: Array) -> tuple[Array, Array]:
-            lanes = max(len(grad), len(x))
-            shapes = (lanes, *kernel.shape), (lanes, *bias.shape)
-            return call("goodfit_convolution_kernel", *shapes)(x, grad, out, **attributes)
-
-        return (of_input(grad, out, kernel), *of_kernel(x, grad, out))
+    @_laned
+    def of_all(grad: Array, out: Array, winners: Array, x: Array, kernel: Array, bias: Array) -> tuple[Array, ...]:
+        grad, out, winners = _alike(grad, out, winners)
+        shapes = [(max(len(grad), len(x), len(kernel)), *a.shape[1:]) for a in (x, kernel, bias)]
+        return call("goodfit_winograd_gradients", *shapes)(x, kernel, grad, out, winners, **attributes)
 
     def saving(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, ...]]:
-        out = forward(x, kernel, bias)
-        return out, (x, kernel, bias, out)
+        out, winners = forward(x, kernel, bias)
+        return out, (out, winners, x, kernel, bias)
 
-    function = jax.custom_vjp(forward)
+    def backward(saved: tuple[Array, ...], grad: Array) -> tuple[Array, ...]:
+        if tiles:
+            return of_all(grad, *saved)
+        return (of_input(grad, *saved[:4]), *of_kernel(grad, *saved))
+
+    function = jax.custom_vjp(lambda *arrays: forward(*arrays)[0])
     function.defvjp(saving, backward)
     return function
+
+
+def _tiles_pay(x: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, int], pooled: bool) -> bool:
+    """Whether tiles take clearly fewer multiplications: of each tile of 2x2 pixels 16, not 36, and what makes them."""
+    rows, columns = (n - 2 for n in x[-3:-1])
+    if kernel[:2] != (3, 3) or strides != (1, 1) or min(kernel[2:]) < FEWEST_CHANNELS or min(rows, columns) < 2:
+        return False
+    return pooled or 16 * -(-rows // 2) * -(-columns // 2) < 0.75 * 9 * rows * columns
+
+
+def _alike(*arrays: Array) -> list[Array]:
+    """Arrays with as many lanes each as any of them has."""
+    lanes = max(len(a) for a in arrays)
+    return [jnp.broadcast_to(a, (lanes, *a.shape[1:])) for a in arrays]
 
 
 @cache
@@ -96,10 +134,8 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
 
     @_laned
     def backward(x: Array, grad: Array) -> Array:
-        x = jnp.broadcast_to(x, (max(len(x), len(grad)), *x.shape[1:]))
-        return call("goodfit_max_pool_gradient", x.shape)(
-            x, jnp.broadcast_to(grad, (len(x), *grad.shape[1:])), **attributes
-        )
+        x, grad = _alike(x, grad)
+        return call("goodfit_max_pool_gradient", x.shape)(x, grad, **attributes)
 
     function = jax.custom_vjp(forward)
     function.defvjp(lambda x: (forward(x), x), lambda x, grad: (backward(x, grad),))

@@ -9,6 +9,7 @@ import keras
 from goodfit.models import copies
 from goodfit.models import lane_images as li
 from goodfit.models import lane_layers as ll
+from goodfit.models.walk import flat_layers, is_graph
 
 PENALTIES = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 """Regularizers whose factors may differ between lanes."""
@@ -36,6 +37,28 @@ def swapped_rate(layer: Any) -> str | None:
     if not stock or (kind == "AlphaDropout" and config.get("noise_shape") is not None):
         return None
     return _RATES.get(kind)
+
+
+def pooled(model: keras.Model) -> dict[int, keras.layers.Layer]:
+    """The convolutions by their `id` whose only reader is a maximum over 2x2 pixels that one kernel takes with them.
+
+    Returns:
+        The layer of the maximum for each.
+    """
+    graphs = [m for m in (model, *model._flatten_layers()) if isinstance(m, keras.Model) and is_graph(m)]
+    given = {id(t._keras_history.operation) for m in graphs for t in m.outputs}
+    found = {}
+    for layer in flat_layers(model):
+        after = {id(node.operation): node.operation for node in layer._outbound_nodes}
+        if len(after) != 1 or id(layer) in given or _quick(layer) is not ll.LaneConv2D or layer.activity_regularizer:
+            continue
+        (pool,) = after.values()
+        sources = {id(t._keras_history.operation) for node in pool._inbound_nodes for t in node.input_tensors}
+        fits = type(pool) is keras.layers.MaxPooling2D and _quick(pool) and pool.pool_size == (2, 2)
+        monotonic = layer.activation in (keras.activations.relu, keras.activations.linear, None)
+        if fits and monotonic and sources == {id(layer)}:
+            found[id(layer)] = pool
+    return found
 
 
 def swapped(layer: keras.layers.Layer, salt: int, rate: str | None) -> keras.layers.Layer:

@@ -1,15 +1,15 @@
 """Make runs of 4 to 30 epochs with a known fault or none, for `benchmarks/diagnosis.py`.
 
-    python benchmarks/labelled_runs.py fit [judge] [healthy] [--out benchmarks/out/labelled-runs.jsonl]
+    python benchmarks/labelled_runs.py fit [fit-healthy] [judge] [healthy] [--out benchmarks/out/labelled-runs.jsonl]
 
 A judged run is a Keras `fit` that `goodfit.Doctor` watched: its log, and what the doctor saw before and inside. Two
 things must agree before it gets a label: how it was made (the fault that was seeded) and what independent longer runs
 of the same network show (other seeds and splits, 60 epochs, trained as lanes): a fault has to do harm there. A run that
 was cut off early is `too_few_epochs` only if the longer runs get clearly better later, `overfitting` only if their
 validation loss has clearly risen by then, and `healthy` only if they stand within 3 % of their best at that epoch.
-What lies between is left out. The halves share no data set. `healthy` are more healthy runs on the judging half's data
-sets, labelled likewise, for a rate of false alarms that is worth its name. Needs `GOODFIT_DATA`; what was trained is
-kept beside the output and not trained again.
+What lies between is left out. The halves share no data set. `fit-healthy` and `healthy` are more healthy runs on the
+fitting and on the judging half's data sets, labelled likewise, for rates of false alarms that are worth their name.
+Needs `GOODFIT_DATA`; what was trained is kept beside the output and not trained again.
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ HALVES: dict[str, dict[str, tuple[str, str | None]]] = {
         "noticias": ("noticias-es/dataset_noticias.csv", "CATEGORÍA"),
     },
 }
-HALVES["healthy"] = HALVES["judge"]
-"""Data sets of each half, and of the extension of the judging one: name to source and target."""
+"""Data sets of each half: name to source and target."""
+
+EXTENSIONS = {"fit-healthy": ("fit", 1_000, 20), "healthy": ("judge", 1_000, 14)}
+"""Extensions by healthy runs only: of which half, their first seed (no other run of that half has one as high), and
+how many runs of each sound network, of lengths drawn anew."""
 
 MOST_ROWS, LONG, SHORT, OTHERS = 2_000, 60, 30, 2
 """Rows used; epochs of the longer runs; most epochs of a run that is judged; longer runs of each kind."""
@@ -69,8 +72,10 @@ EACH = {"healthy": 3, "too_few_epochs": 1, "overfitting": 1}
 SEEDS = 3
 """Runs of each fault."""
 
-MORE, APART = 14, 1_000
-"""Runs of each sound network in the extension, of lengths drawn anew, and their first seed: no other run has one."""
+
+def data_sets(half: str) -> dict[str, tuple[str, str | None]]:
+    """Data sets of a half or an extension: name to source and target."""
+    return HALVES[EXTENSIONS[half][0] if half in EXTENSIONS else half]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +89,7 @@ class Task:
     @classmethod
     def of(cls, half: str, group: str) -> Task:
         """Read a data set and draw its rows."""
-        source, target = HALVES[half][group]
+        source, target = data_sets(half)[group]
         paths = [f / source for f in data_folders() if (f / source).exists()]
         inside = str(paths[0]) if paths and group not in data.BUILT_IN else source
         rows = data.load(inside, target=target)
@@ -256,14 +261,14 @@ def watched(task: Task, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
     """The labelled runs of one data set; epochs are drawn among those whose truth is sure."""
     kept = out / f"watched-{task.group}.jsonl"
-    done, more = {}, half == "healthy"
+    done, (_, apart, more) = {}, EXTENSIONS.get(half, ("", 0, 0))
     if kept.is_file():
         done = {(r["made"], r["seed"]): r for r in map(json.loads, kept.read_text().splitlines())}
     runs = longer(task, out)
     known = baseline.measure(task.x, task.y, task.held("adam", 100))
     with kept.open("a") as file:
         for kind in faults.SOUND if more else task.kinds:
-            rng = np.random.default_rng([list(HALVES[half]).index(task.group), len(kind), ord(kind[0])])
+            rng = np.random.default_rng([list(data_sets(half)).index(task.group), len(kind), ord(kind[0])])
             lengths: dict[str, list[int]] = {}
             for epochs in rng.permutation(np.arange(4, SHORT + 1)).tolist():
                 told = truth(task, kind, epochs, runs, known["linear"])
@@ -272,8 +277,8 @@ def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
             wanted = [(told, e) for told, some in lengths.items() for e in some[: EACH.get(told, SEEDS)]]
             if more:
                 some = lengths.get("healthy", [])
-                wanted = [("healthy", e) for e in rng.choice(some, MORE).tolist()] if some else []
-            for seed, (told, epochs) in enumerate(sorted(wanted), start=APART if more else 0):
+                wanted = [("healthy", e) for e in rng.choice(some, more).tolist()] if some else []
+            for seed, (told, epochs) in enumerate(sorted(wanted), start=apart):
                 run = done.get((kind, seed))
                 if run is None or run["epochs"] != epochs:
                     run = watched(task, kind, seed, epochs)
@@ -292,7 +297,7 @@ def agrees(told: str, run: dict[str, Any]) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("halves", nargs="+", choices=sorted(HALVES))
+    parser.add_argument("halves", nargs="+", choices=[*HALVES, *EXTENSIONS])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out" / "labelled-runs.jsonl")
     options = parser.parse_args()
     folder = options.out.parent
@@ -304,7 +309,7 @@ def main() -> None:
         jax.config.update(f"jax_{name}", value)
     with options.out.open("w") as file:
         for half in options.halves:
-            for group in HALVES[half]:
+            for group in data_sets(half):
                 items = list(judged(Task.of(half, group), half, folder))
                 for item in items:
                     file.write(json.dumps(item) + "\n")

@@ -206,8 +206,10 @@ def slow_too_few_epochs(s):
         better = points >= T.WORTH_POINTS or points >= max(T.WORTH_ERRORS * errors, 0.005)
     rate = s.mean("learning_rate") or [1.0]
     done = rate[-1] < 0.1 * max(rate) or key == "loss"
-    loss = s.mean("loss")
-    done = done or bool(loss and 0 < T.WIDE * s.last(loss) < last and worth < T.FAR_OFF)
+    if "loss" in s.runs and not done:
+        part = slice(n - 1 - max(2, third), None)
+        loss, val = slow_trend(s.mean("loss"))[part], slow_trend(x)[part]
+        done = loss[0] > loss[-1] and (val[0] - val[-1]) / (loss[0] - loss[-1]) < T.HOLDS
     return "warning" if sure >= 1 and better and not done else "info"
 
 

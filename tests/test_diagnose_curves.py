@@ -115,6 +115,13 @@ def test_a_steady_fall_has_one_name_at_every_length(pace, accuracies):
     assert names == {"learning_rate_too_low" if pace < 1 / 80 else "too_few_epochs"}
 
 
+@pytest.mark.parametrize(("share", "said"), [(0.5, "info"), (0.7, "warning")])
+@pytest.mark.parametrize("epochs", [4, 7, 12])
+def test_a_validation_loss_that_hardly_follows_the_training_loss_will_soon_arrive(share, said, epochs):
+    loss = 0.9 ** np.arange(epochs)
+    assert codes({"loss": loss, "val_loss": 0.2 + share * loss}) == [("too_few_epochs", said)]
+
+
 def test_a_training_loss_that_creeps_on_after_the_validation_loss_arrived_is_no_matter_of_steps():
     t = np.arange(20)
     assert status(curves({"loss": 0.40 - 0.003 * t, "val_loss": 0.45 - 0.01 * np.minimum(t, 3)})) == "healthy"

@@ -60,12 +60,12 @@ ENTRIES = (
         "too_few_epochs",
         "curves",
         "Training ended while the network was still getting better.",
-        "What the validation loss fell by in the last third, and what as many epochs again should take off if the "
-        "steps go on shrinking as they did.",
+        "What the validation loss fell by in the last third, what share that is of the training loss's fall, and what "
+        "as many epochs again should take off if the steps go on shrinking as they did.",
         "More epochs (with early stopping), or a higher learning rate.",
-        "The expected gain is under an eighth of the loss, or under three tenths where the validation loss is far "
-        "above the training loss; the accuracy has stopped rising, the learning-rate schedule has run out, or the "
-        "network overfits. Without a validation curve it is `info`.",
+        "The expected gain is under an eighth of the loss; the validation loss falls by less than three fifths of what "
+        "the training loss falls by, and so will soon arrive; the accuracy has stopped rising, the learning-rate "
+        "schedule has run out, or the network overfits. Without a validation curve it is `info`.",
     ),
     Entry(
         "too_many_epochs",

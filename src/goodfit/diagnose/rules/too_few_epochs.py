@@ -10,7 +10,7 @@ from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.noise import Array
 from goodfit.diagnose.rules.base import Rule, confidence, number
-from goodfit.diagnose.thresholds import FAR_OFF, SURE, WIDE, WORTH_ERRORS, WORTH_MORE_EPOCHS, WORTH_POINTS
+from goodfit.diagnose.thresholds import HOLDS, SURE, WORTH_ERRORS, WORTH_MORE_EPOCHS, WORTH_POINTS
 from goodfit.diagnose.view import View
 
 
@@ -56,6 +56,26 @@ def falls(curve: Array) -> int:
     return len(curve) - 1 - (int(up[-1]) + 1 if len(up) else 0)
 
 
+def holds(view: View) -> float:
+    """The validation loss's fall in the last third, two epochs at least, as a share of the training loss's.
+
+    What a network learns late holds ever less for other rows; at the lowest validation loss nothing of it does. So a
+    validation loss that falls by little of what the training loss falls by is about to arrive, however steep it is.
+
+    Args:
+        view: The curves.
+
+    Returns:
+        The share; infinite where one of the losses is missing or the training loss does not fall.
+    """
+    running, val = view.running, view.val
+    if running is None or val is None:
+        return math.inf
+    start = -1 - max(2, view.epochs // 3)
+    fell = float(running.smooth[start] - running.smooth[-1])
+    return float(val.smooth[start] - val.smooth[-1]) / fell if fell > 0 else math.inf
+
+
 def _epochs(count: int) -> str:
     """`epoch`, or so many of them: what goes behind `the last`."""
     return "epoch" if count == 1 else f"{count} epochs"
@@ -68,7 +88,7 @@ class TooFewEpochs(Rule):
     needs = ("train",)
 
     def check(self, view: View, context: Context) -> Finding | None:
-        """Validation loss still falls, and enough is to be gained by going on.
+        """Validation loss still falls, much like the training loss, and enough is to be gained by going on.
 
         A training loss alone is worth an `info`: it goes on falling while a network learns its rows by heart.
         """
@@ -95,12 +115,11 @@ class TooFewEpochs(Rule):
         points, accuracy = None, 0.0
         if metric is not None and metric.is_accuracy and len(metric.smooth) == n and np.isfinite(metric.smooth).all():
             points, accuracy = gain * errors_per_loss(curve.smooth, 1 - metric.smooth), metric.last
-        running = view.running.last if view.val is not None and view.running is not None else 0.0
-        apart = running > 0 and curve.last > WIDE * running and worth < FAR_OFF
+        shared = holds(view)
         better = points is None or points >= WORTH_POINTS or points >= max(WORTH_ERRORS * (1 - accuracy), 0.005)
         return Finding(
             code=self.code,
-            severity="warning" if sure >= 1 and better and not (done or apart) and view.val else "info",
+            severity="warning" if sure >= 1 and better and shared >= HOLDS and not done and view.val else "info",
             epoch=view.epochs,
             confidence=confidence(sure if better else sure / 2),
             message=(
@@ -115,6 +134,7 @@ class TooFewEpochs(Rule):
                 "expected_gain": number(worth),
                 "standard_errors": number(min(surely, 1e6)),
                 **({} if points is None else {"expected_accuracy_gain": number(points)}),
+                **({} if math.isinf(shared) else {"holds_for_validation": number(shared)}),
             },
             remedies=("more_epochs", "higher_learning_rate"),
         )

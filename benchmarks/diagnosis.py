@@ -28,7 +28,7 @@ from goodfit.diagnose.rules.overfitting import Overfitting, rise, still_learning
 from goodfit.diagnose.view import View
 from goodfit.history import History
 from shares import Table
-from watched_runs import Watched, judge_healthy, judge_own, miss, own, section
+from watched_runs import EXTENSIONS, Watched, judge_healthy, judge_own, miss, own, section
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- tables of benchmarks/diagnosis.py -->", "<!-- end of these tables -->"
@@ -224,8 +224,9 @@ def main() -> None:
     for half in ("fit", *(["judge"] if options.judge else [])) if runs.is_file() else ():
         halves[half] = own(runs, half)
         judge_own(table, halves[half], half)
-    if options.judge and runs.is_file() and (more := own(runs, "healthy")):
-        judge_healthy(table, halves | {"healthy": more})
+    for extension, (half, _) in EXTENSIONS.items():
+        if half in halves and (more := own(runs, extension)):
+            judge_healthy(table, extension, more, halves[half])
     if "fit" in halves:
         miss(halves["fit"])
     if options.readme and options.judge:

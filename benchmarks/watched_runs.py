@@ -110,17 +110,27 @@ KINDS = (*FAULTS, "overfitting", "too_few_epochs")
 NAMES = {"fit": "fitting", "judge": "judging"}
 
 
-def judge_healthy(table: Table, halves: dict[str, list[Watched]]) -> None:
-    """Print and keep how often the healthy runs of the judging half and of its extension are alarmed."""
-    more, before = halves["healthy"], [i for i in halves["judge"] if not i.named]
-    print(f"Healthy runs of the extension of the judging half ({len(more)})")
+EXTENSIONS = {
+    "fit-healthy": ("fit", "extension of the fitting half"),
+    "healthy": ("judge", "first extension of the judging half"),
+    "fresh": ("judge", "fresh extension of the judging half"),
+}
+"""Healthy runs beside those of a half: of which one, and what they are called."""
+
+
+def judge_healthy(table: Table, extension: str, more: list[Watched], half: list[Watched]) -> None:
+    """Print and keep how often the healthy runs of an extension are alarmed, by data set and by code."""
+    before, name = [i for i in half if not i.named], EXTENSIONS[extension][1]
+    print(f"Healthy runs, {name} ({len(more)})")
     for look in (LOOKS[0], LOOKS[2]):
-        parts = {g: [i for i in more if i.run["group"] == g] for g in dict.fromkeys(i.run["group"] for i in more)}
-        for name, some in (parts | {"extension": more, "with the judging half's": before + more}).items():
-            table.row("healthy", f"{look.name}: {name}, any alarm", look.found(some), len(some))
-    for i in more:
-        if i.log or i.all:
-            print("    {group} {made} ({arm}), {epochs} epochs".format(**i.run), f"log {i.log}, all {i.all}")
+        groups = dict.fromkeys(i.run["group"] for i in more)
+        for group in groups:
+            some = [i for i in more if i.run["group"] == group]
+            table.row(f"healthy, {name}", f"{look.name}: {group}, any alarm", look.found(some), len(some))
+        for code in sorted({c for i in more for c in look.say(i)[:1]}):
+            table.row(f"healthy, {name}", f"{look.name}: `{code}` first", look.falsely(code, more), len(more))
+        for part, some in (("all of it", more), ("with the half's own", before + more)):
+            table.row(f"healthy, {name}", f"{look.name}: {part}, any alarm", look.found(some), len(some))
 
 
 def judge_own(table: Table, items: list[Watched], half: str) -> None:

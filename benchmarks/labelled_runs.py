@@ -1,15 +1,15 @@
 """Make runs of 4 to 30 epochs with a known fault or none, for `benchmarks/diagnosis.py`.
 
-    python benchmarks/labelled_runs.py fit [fit-healthy] [judge] [healthy] [--out benchmarks/out/labelled-runs.jsonl]
+    python benchmarks/labelled_runs.py fit [fit-healthy] [judge] [healthy] [fresh] [--out FILE]
 
 A judged run is a Keras `fit` that `goodfit.Doctor` watched: its log, and what the doctor saw before and inside. Two
 things must agree before it gets a label: how it was made (the fault that was seeded) and what independent longer runs
 of the same network show (other seeds and splits, 60 epochs, trained as lanes): a fault has to do harm there. A run that
 was cut off early is `too_few_epochs` only if the longer runs get clearly better later, `overfitting` only if their
 validation loss has clearly risen by then, and `healthy` only if they stand within 3 % of their best at that epoch.
-What lies between is left out. The halves share no data set. `fit-healthy` and `healthy` are more healthy runs on the
-fitting and on the judging half's data sets, labelled likewise, for rates of false alarms that are worth their name.
-Needs `GOODFIT_DATA`; what was trained is kept beside the output and not trained again.
+What lies between is left out. The halves share no data set. `fit-healthy`, `healthy` and `fresh` are more healthy runs
+on the fitting and on the judging half's data sets, labelled likewise, for rates of false alarms worth their name. Needs
+`GOODFIT_DATA`; what was trained is kept beside the output and not trained again.
 """
 
 from __future__ import annotations
@@ -59,9 +59,12 @@ HALVES: dict[str, dict[str, tuple[str, str | None]]] = {
 }
 """Data sets of each half: name to source and target."""
 
-EXTENSIONS = {"fit-healthy": ("fit", 1_000, 20), "healthy": ("judge", 1_000, 14)}
-"""Extensions by healthy runs only: of which half, their first seed (no other run of that half has one as high), and
-how many runs of each sound network, of lengths drawn anew."""
+EXTENSIONS = {"fit-healthy": ("fit", 0, 20), "healthy": ("judge", 0, 14), "fresh": ("judge", 1, 16)}
+"""Extensions by healthy runs only: of which half, the how manieth of it (from 0), and how many runs of each sound
+network, of lengths drawn anew."""
+
+APART = 1_000
+"""First seed of a half's first extension, and from there to that of the next."""
 
 MOST_ROWS, LONG, SHORT, OTHERS = 2_000, 60, 30, 2
 """Rows used; epochs of the longer runs; most epochs of a run that is judged; longer runs of each kind."""
@@ -261,14 +264,14 @@ def watched(task: Task, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
     """The labelled runs of one data set; epochs are drawn among those whose truth is sure."""
     kept = out / f"watched-{task.group}.jsonl"
-    done, (_, apart, more) = {}, EXTENSIONS.get(half, ("", 0, 0))
+    done, (_, which, more) = {}, EXTENSIONS.get(half, ("", 0, 0))
     if kept.is_file():
         done = {(r["made"], r["seed"]): r for r in map(json.loads, kept.read_text().splitlines())}
     runs = longer(task, out)
     known = baseline.measure(task.x, task.y, task.held("adam", 100))
     with kept.open("a") as file:
         for kind in faults.SOUND if more else task.kinds:
-            rng = np.random.default_rng([list(data_sets(half)).index(task.group), len(kind), ord(kind[0])])
+            rng = np.random.default_rng([list(data_sets(half)).index(task.group), len(kind), ord(kind[0]), which])
             lengths: dict[str, list[int]] = {}
             for epochs in rng.permutation(np.arange(4, SHORT + 1)).tolist():
                 told = truth(task, kind, epochs, runs, known["linear"])
@@ -278,7 +281,7 @@ def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
             if more:
                 some = lengths.get("healthy", [])
                 wanted = [("healthy", e) for e in rng.choice(some, more).tolist()] if some else []
-            for seed, (told, epochs) in enumerate(sorted(wanted), start=apart):
+            for seed, (told, epochs) in enumerate(sorted(wanted), start=APART * (which + 1) if more else 0):
                 run = done.get((kind, seed))
                 if run is None or run["epochs"] != epochs:
                     run = watched(task, kind, seed, epochs)

@@ -411,7 +411,7 @@ def test_weights_that_are_lost_are_trained_again(content, finished, tmp_path):
     ("journal", "says"),
     [
         (lambda lines: lines[:1], "lacks runs that its study.json tells of"),
-        (lambda lines: [*lines, b'{"event": "run"}'], "a run has no stage, variant or seed"),
+        (lambda lines: [*lines, b'{"event": "run"}'], r"damaged in line \d+.*a run without 'run'"),
     ],
 )
 def test_a_journal_that_is_not_the_studys_is_told(journal, says, finished, tmp_path):
@@ -438,3 +438,26 @@ def test_a_base_that_diverges_is_studied_to_the_end(tmp_path):
     study = job.fit(table(100), "species", out=tmp_path / "out", **options)
     assert study["test"]["loss"] is None
     assert "diverged" in {f["code"] for f in study["variants"][0]["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (b'"val_loss"', b'"validation_loss"', "no curve 'val_loss'"),
+        (b'"curves"', b'"lines"', "a run without 'curves'"),
+        (b'"best_epoch": ', b'"best_epoch": 9', r"curves of 5 epochs, the best 9\d"),
+        (b'"val_loss": [', b'"val_loss": [0.5, ', "curves of 5 and 6 epochs"),
+        (b'"val_loss": [', b'"val_loss": ["x", ', "could not convert string to float"),
+    ],
+)
+def test_a_run_without_its_curves_is_told_and_can_be_trained_again(old, new, says, finished, tmp_path):
+    study, out = finished
+    other = shutil.copytree(out, tmp_path / "other")
+    lines = (out / "journal.jsonl").read_bytes().splitlines()
+    number = next(i for i, line in enumerate(lines) if b'"event": "run"' in line)
+    damaged = [line.replace(old, new) if i == number else line for i, line in enumerate(lines)]
+    (other / "journal.jsonl").write_bytes(b"\n".join(damaged) + b"\n")
+    with pytest.raises(StudyError, match=rf"damaged in line {number + 1};.*{says}.*trains their runs again"):
+        job.fit(table(), "species", out=other, **FIT)
+    (other / "journal.jsonl").write_bytes(b"\n".join(lines[:number] + lines[number + 1 :]) + b"\n")
+    assert numbers(job.fit(table(), "species", out=other, **FIT)) == numbers(study)

@@ -17,7 +17,7 @@ from goodfit.data.dataset import Dataset
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import with_internals
-from goodfit.errors import UsageError
+from goodfit.errors import StudyError, UsageError
 from goodfit.history import History
 from goodfit.memory import available
 from goodfit.models import network, obstacles, predict
@@ -149,7 +149,11 @@ class Study:
         identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.identity}
         self.folder = Folder(out, {**identity, "options": self.options.to_dict()})
         self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
-        self.known = runs_of(self.folder.events)
+        try:
+            self.known = runs_of(self.folder.events)
+        except StudyError:
+            self.folder.close()
+            raise
 
     def given(self) -> Recipe:
         """The base as it is given: a recipe, a model of the user's own, or the tutorials' network."""

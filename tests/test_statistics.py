@@ -253,8 +253,8 @@ def test_a_diverged_run_counts_as_worst_and_is_told():
     assert c.effect < whole.effect
     assert "1 of 8 runs of 'other' diverged" in c.message
     assert compare(BASE, other, worst=0.5).effect == pytest.approx(np.mean(np.append(np.delete(other, 2), 0.5)) - 0.85)
-    assert compare(BASE, np.full(8, np.nan)).verdict == "worse"
-    assert compare(BASE, np.full(8, np.inf), higher_is_better=False).verdict == "worse"
+    assert compare(BASE, np.full(8, np.nan)).verdict == "diverged"
+    assert compare(BASE, np.full(8, np.inf), higher_is_better=False).verdict == "diverged"
     assert compare(np.full(8, np.nan), np.full(8, np.nan)).effect == 0
 
 

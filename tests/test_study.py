@@ -15,6 +15,7 @@ from goodfit import data, job
 from goodfit.errors import StudyError, UsageError
 from goodfit.models.recipe import Recipe
 from goodfit.predictor import Predictor
+from goodfit.report import terminal
 from goodfit.report.source import Source
 from goodfit.study import sentences, testing
 from goodfit.study.again import compared
@@ -438,6 +439,29 @@ def test_a_base_that_diverges_is_studied_to_the_end(tmp_path):
     study = job.fit(table(100), "species", out=tmp_path / "out", **options)
     assert study["test"]["loss"] is None
     assert "diverged" in {f["code"] for f in study["variants"][0]["findings"]}
+    assert study["variants"][1]["verdict"] == "diverged"
+    assert study["chosen"]["variant"] == "base"
+    assert "All runs of every variant diverged, so 'base' stays." in study["sentences"]
+
+
+@pytest.mark.parametrize("seeds", [2, 6])
+def test_a_treatment_that_diverges_is_told_and_rejected(seeds, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "goodfit.treat.higher_learning_rate.HigherLearningRate.apply", lambda self, r: r.but(learning_rate=1e38)
+    )
+    options = {"seeds": seeds, "recipe": RECIPE.but(epochs=2), "treatments": ["higher_learning_rate", "l2"]}
+    study = job.fit(table(100), "species", out=tmp_path / "out", **options)
+    name = study["variants"][1]["name"]
+    assert study["variants"][1]["verdict"] == "diverged"
+    assert study["variants"][1]["comparison"]["diverged"] == [0, seeds]
+    assert study["chosen"]["variant"] != name
+    assert f"Diverged, and rejected: '{name}' ({seeds} of {seeds} runs)." in study["sentences"]
+    terminal.summary(study)
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith(name[:12]) and "runs" in x)
+    assert f"{seeds} of {seeds} runs" in line
+    assert line.rstrip().endswith("diverged")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"{seeds} of {seeds} runs diverged" in page
 
 
 @pytest.mark.parametrize(

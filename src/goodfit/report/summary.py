@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 LEGEND = "Differences in points of validation accuracy, 95% intervals, p after Holm."
-STYLES = {"better": "green", "worse": "red", "undecided": "yellow"}
+STYLES = {"better": "green", "worse": "red", "undecided": "yellow", "diverged": "red"}
 
 
 @dataclass
@@ -142,6 +142,8 @@ def _effect(found: dict[str, Any]) -> list[str | Text]:
     """Cells of a comparison: effect with its interval, p, wins, verdict."""
     from rich.text import Text
 
+    if found.get("verdict") == "diverged":
+        return [f"{found['diverged'][1]} of {found['n']} runs", "", "", Text("diverged", style=STYLES["diverged"])]
     between = numbers.interval(found.get("low"), found.get("high"), numbers.points)
     effect = numbers.points(found.get("effect"))
     p = found["p_holm"] if numbers.known(found.get("p_holm")) else found.get("p")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-VERDICTS = ("better", "worse", "equivalent", "undecided")
-"""What a comparison may end with."""
+VERDICTS = ("better", "worse", "equivalent", "undecided", "diverged")
+"""What a comparison may end with; `diverged`: no run of the other has a score, whatever the base's have."""
 
 FEWEST = 6
 """Paired seeds below which nothing is established: the sign-flip p of five is at least 2/2^5 = 0.0625."""
@@ -94,7 +94,9 @@ def judged(c: Comparison, p_holm: float, level: float) -> Comparison:
     enough = c.n >= FEWEST
     inside = -c.rope <= c.low and c.high <= c.rope
     established = enough and p_holm <= c.alpha and c.p_permutation <= c.alpha
-    if enough and inside:
+    if c.diverged[1] == c.n:
+        verdict = "diverged"
+    elif enough and inside:
         verdict = "equivalent"
     elif established:
         verdict = "better" if c.effect > 0 else "worse"
@@ -118,6 +120,9 @@ def _more_seeds(c: Comparison, level: float) -> int | None:
 
 def _sentence(c: Comparison, established: bool) -> str:
     base, other = (f"'{name}'" for name in c.names)
+    if c.verdict == "diverged":
+        too = f" (so did {c.diverged[0]} of {base})" if c.diverged[0] else ""
+        return f"All {c.n} of {c.n} runs of {other} diverged{too}: it is rejected."
     seeds = f"{c.n} paired seed{'s' * (c.n != 1)}"
     split = "each with its own split" if c.split == "resampled" else "all on one split"
     p = "p < 0.0001" if c.p_holm < 1e-4 else f"p = {c.p_holm:.2g}"

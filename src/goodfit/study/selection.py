@@ -53,7 +53,7 @@ def choose(
     """The simplest variant within one standard error of the best; the base may win: "no change".
 
     A variant is within one standard error where its mean paired difference to the best is no larger than the
-    standard error of that difference, and no more of its runs diverged.
+    standard error of that difference, and no more of its runs diverged. One all of whose runs diverged is no choice.
 
     Args:
         scores: Scores of each variant over the same seeds, each `(n,)`; what is not finite is a diverged run.
@@ -75,6 +75,8 @@ def choose(
     n = table.shape[1]
     if n < 2:
         return Choice(base, base, (base,), f"One seed tells no two variants apart, so '{base}' stays.")
+    if diverged.min() == n:
+        return Choice(base, base, (base,), f"All runs of every variant diverged, so '{base}' stays.")
     order = sorted(range(len(names)), key=lambda i: (-np.mean(table[i]), complexities[names[i]]))
     first = order[0]
     within = [

@@ -43,8 +43,9 @@ def _headline(study: dict[str, Any]) -> str:
         return f"The base network {what}; {taken} does {100 * gain['effect']:.2f} points better."
     if gain.get("verdict") == "equivalent":
         return f"The base network {what}; {taken} does as well."
-    if gain.get("verdict") == "worse":
-        return f"The base network {what}; {taken} was chosen, but fresh seeds say it is worse: keep the base."
+    if gain.get("verdict") in ("worse", "diverged"):
+        how = "it is worse" if gain["verdict"] == "worse" else "it diverges"
+        return f"The base network {what}; {taken} was chosen, but fresh seeds say {how}: keep the base."
     return f"The base network {what}; {taken} looks best, but that is not established."
 
 
@@ -87,6 +88,7 @@ def _tried(study: dict[str, Any]) -> list[str]:
         ("equivalent", "As good as the base"),
         ("worse", "Worse than the base"),
         ("undecided", "Undecided"),
+        ("diverged", "Diverged, and rejected"),
     ):
         group = sorted((v for v in others if v["verdict"] == word), key=lambda v: -v["delta"]["mean"])
         if group:
@@ -95,11 +97,14 @@ def _tried(study: dict[str, Any]) -> list[str]:
 
 
 def _delta(variant: dict[str, Any]) -> str:
-    d = variant["delta"]
+    d, c = variant["delta"], variant.get("comparison") or {}
+    lost = f"{c['diverged'][1]} of {c['n']} runs" if c.get("diverged") and c["diverged"][1] else ""
+    if variant["verdict"] == "diverged":
+        return f"'{variant['name']}' ({lost})"
     interval = (
         "" if d["low"] is None or abs(d["low"]) == float("inf") else f" ({_points(d['low'])} to {_points(d['high'])})"
     )
-    return f"'{variant['name']}' {_points(d['mean'])} points{interval}"
+    return f"'{variant['name']}' {_points(d['mean'])} points{interval}{f', {lost} diverged' if lost else ''}"
 
 
 def _choice(study: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ class Interval(NamedTuple):
         low: Lower end of its interval.
         high: Upper end.
         n: Paired seeds.
-        verdict: `better`, `worse`, `equivalent` or `undecided`.
+        verdict: `better`, `worse`, `equivalent` or `undecided`; what diverged has no effect to draw.
         fresh: Whether the seeds had no part in the choice.
     """
 
@@ -52,7 +52,7 @@ def intervals(source: Source) -> Intervals | None:
     rows = [
         Interval(name, c["effect"], c["low"], c["high"], int(c.get("n") or 0), str(c.get("verdict") or ""), is_fresh)
         for name, c, is_fresh in found
-        if name and all(numbers.known(c.get(k)) for k in ("effect", "low", "high"))
+        if name and c.get("verdict") != "diverged" and all(numbers.known(c.get(k)) for k in ("effect", "low", "high"))
     ]
     rows.sort(key=lambda r: (not r.fresh, -r.effect))
     ropes = [c["rope"] for _, c, _ in found if numbers.known(c.get("rope"))]

@@ -78,6 +78,7 @@ MESSAGES = {
     "comparison.fixed": "All seeds share one split: the figures speak for that split only.",
     "comparison.more.one": "about {n} more seed would decide",
     "comparison.more.many": "about {n} more seeds would decide",
+    "comparison.diverged": "{runs} of {n} runs diverged",
     "comparison.reference": "reference",
     "comparison.fresh": "on fresh seeds",
     "comparison.caption": "Every variant at its best epoch of the mean curve, with 95% intervals. "
@@ -106,6 +107,7 @@ MESSAGES = {
     "verdict.worse": "worse",
     "verdict.equivalent": "equivalent",
     "verdict.undecided": "undecided",
+    "verdict.diverged": "diverged",
     # Findings
     "findings.title": "Findings",
     "findings.none": "Nothing was found.",

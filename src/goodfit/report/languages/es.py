@@ -78,6 +78,7 @@ MESSAGES = {
     "comparison.fixed": "Todas las semillas comparten una partición: las cifras solo hablan de ella.",
     "comparison.more.one": "una semilla más lo decidiría",
     "comparison.more.many": "unas {n} semillas más lo decidirían",
+    "comparison.diverged": "{runs} de {n} ejecuciones divergieron",
     "comparison.reference": "referencia",
     "comparison.fresh": "con semillas nuevas",
     "comparison.caption": "Cada variante en la mejor época de su curva media, con intervalos del 95 %. Los efectos se "
@@ -107,6 +108,7 @@ MESSAGES = {
     "verdict.worse": "peor",
     "verdict.equivalent": "equivalente",
     "verdict.undecided": "sin decidir",
+    "verdict.diverged": "divergió",
     # Hallazgos
     "findings.title": "Hallazgos",
     "findings.none": "No se encontró nada.",

@@ -10,7 +10,7 @@ from goodfit.report.html import esc, figure, paragraph, plot, section, table
 from goodfit.report.sections import Build
 from goodfit.report.source import contrast
 
-SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
+SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?", "diverged": "✕"}
 
 
 def render(build: Build) -> str:
@@ -44,14 +44,17 @@ def _metrics(build: Build) -> str:
     return table(head, rows, build.texts("comparison.metrics"), words=(0,))
 
 
-def verdict(build: Build, word: Any, more_seeds: Any = None) -> str:
-    """A verdict as a sign and a word, so that no colour is needed to tell; and what would decide an open one."""
+def verdict(build: Build, found: dict[str, Any]) -> str:
+    """A verdict as a sign and a word, so that no colour is needed to tell; what would decide it; runs that diverged."""
+    word = found.get("verdict")
     if not word:
         return numbers.MISSING
     sign = SIGNS.get(str(word), "")
     said = esc(build.texts.word("verdict", str(word)))
-    more = esc(build.texts.many("comparison.more", more_seeds)) if numbers.known(more_seeds) else ""
-    below = f'<small class="below">{more}</small>' if more else ""
+    more = [build.texts.many("comparison.more", found["more_seeds"])] if numbers.known(found.get("more_seeds")) else []
+    lost = (found.get("diverged") or [0, 0])[1]
+    more += [build.texts("comparison.diverged", runs=lost, n=found["n"])] if lost else []
+    below = "".join(f'<small class="below">{esc(text)}</small>' for text in more)
     return f'<span class="verdict-word"><i aria-hidden="true">{sign}</i>{said}</span>{below}'
 
 
@@ -95,6 +98,8 @@ def _metric(v: dict[str, Any], key: str, form: Any) -> str:
 
 
 def _effect(build: Build, found: dict[str, Any]) -> list[str]:
+    if found.get("verdict") == "diverged":
+        return [numbers.MISSING] * 3 + [verdict(build, found)]
     p = found["p_holm"] if numbers.known(found.get("p_holm")) else found.get("p")
     between = numbers.interval(found.get("low"), found.get("high"), numbers.points)
     return [
@@ -104,7 +109,7 @@ def _effect(build: Build, found: dict[str, Any]) -> list[str]:
             esc(numbers.percent(found.get("wins"))),
             esc(numbers.interval(found.get("wins_low"), found.get("wins_high"), numbers.percent)),
         ),
-        verdict(build, found.get("verdict"), found.get("more_seeds")),
+        verdict(build, found),
     ]
 
 

@@ -55,7 +55,7 @@ def _against_base(build: Build) -> tuple[str, str] | None:
     source, texts = build.source, build.texts
     fresh = build.study.get("fresh") or {}
     found = fresh.get("comparison") or {}
-    if not numbers.known(found.get("effect")):
+    if not numbers.known(found.get("effect")) or found.get("verdict") == "diverged":
         return None
     between = numbers.interval(found.get("low"), found.get("high"), numbers.points)
     small = [texts("verdict.points")]

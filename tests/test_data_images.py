@@ -79,7 +79,7 @@ def test_a_folder_of_images_per_class(tmp_path):
     dataset = data.load(tmp_path)
     assert (dataset.rows.shape, dataset.rows.dtype) == ((20, 8, 6, 3), np.uint8)
     assert dataset.classes == ("dark", "light")
-    assert "1 damaged images were left out (the first: broken.png)." in dataset.notes
+    assert "1 damaged image was left out (the first: broken.png)." in dataset.notes
     means = dataset.rows.reshape(20, -1).mean(1)
     assert ((means > 125) == (dataset.labels == 1)).all()
     assert data.load(tmp_path, image_size=(4, 4)).rows.shape == (20, 4, 4, 3)
@@ -161,3 +161,14 @@ def test_a_row_is_shown_as_the_picture_it_is(rows):
     assert data.load((X.reshape(40, -1), Y)).picture(3) is None
     large = data.load((np.repeat(np.repeat(X, 40, 1), 40, 2), Y)).picture(0)
     assert max(Image.open(io.BytesIO(base64.b64decode(large))).size) == 96
+
+
+def test_warnings_of_pillow_are_not_shown(tmp_path):
+    """Pillow warns of a palette with transparent entries, and here a warning is an error."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            image = Image.fromarray(np.full((8, 8), i, np.uint8)).convert("P")
+            image.save(tmp_path / name / f"{i}.png", transparency=bytes(range(4)))
+    found = data.sources.image_folder.read(tmp_path)
+    assert found.rows.shape[0] == 12

@@ -11,6 +11,7 @@ from goodfit import memory
 from goodfit.data import columns, weights
 from goodfit.data.disk import OnDisk
 from goodfit.data.sources import delimited, parquet
+from goodfit.data.sources.quiet import quiet
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError, first_line
 
@@ -30,7 +31,8 @@ def read(path: Path, encoding: str | None) -> Raw | None:
     else:
         return None
     try:
-        rows = OnDisk.written(table)
+        with quiet():
+            rows = OnDisk.written(table)
         if separator and len(rows) and rows[rows.columns[-1]].null_count():  # perhaps rows with too few fields
             delimited.require_even(path, separator)
     except parquet.UNREADABLE as error:

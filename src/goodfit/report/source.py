@@ -117,10 +117,14 @@ def read_histories(file: Path) -> dict[str, dict[str, History]]:
     """
     import polars as pl
 
+    from goodfit.data.sources.parquet import UNREADABLE
+    from goodfit.data.sources.quiet import quiet
+
     try:
-        frame = pl.read_parquet(file)
+        with quiet():
+            frame = pl.read_parquet(file)
         keys = frame.select("stage", "variant", pl.col("seed", "epoch").cast(pl.Int64))
-    except (pl.exceptions.PolarsError, OSError) as e:
+    except (*UNREADABLE, OSError) as e:
         raise StudyError("history.parquet cannot be read", received=f"{file}: {first_line(e)}") from e
     stages: dict[str, dict[str, History]] = {}
     columns = {m: frame[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in METRICS if m in frame.columns}

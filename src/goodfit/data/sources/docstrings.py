@@ -20,6 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
+from goodfit.data.sources.parquet import UNREADABLE
+from goodfit.data.sources.quiet import quiet
 from goodfit.data.sources.raw import Raw
 from goodfit.settings import cache_folder
 
@@ -44,8 +46,9 @@ def read() -> Raw:
     key = hashlib.sha256(" ".join(versions).encode()).hexdigest()[:16]
     cached = cache_folder() / "datasets" / f"docstrings-{key}.parquet"
     try:
-        frame = pl.read_parquet(cached)
-    except (OSError, pl.exceptions.PolarsError):
+        with quiet():
+            frame = pl.read_parquet(cached)
+    except (OSError, *UNREADABLE):
         frame = _collected()
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from goodfit.data.sources.quiet import quiet
 from goodfit.data.sources.raw import Raw
 from goodfit.data.sources.text_folder import walk
 from goodfit.errors import DataError, UsageError
@@ -36,13 +37,16 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Raw:
         return Raw(np.empty((0, 0)))
     images, good = load(files, size, notes)
     if not good.all():
-        notes.append(f"{(~good).sum():,} damaged images were left out (the first: {files[good.argmin()].name}).")
+        count = int((~good).sum())
+        were = "1 damaged image was" if count == 1 else f"{count:,} damaged images were"
+        notes.append(f"{were} left out (the first: {files[good.argmin()].name}).")
     raw = Raw(images, pl.Series("label", labels).filter(pl.Series(good)), "label", notes=notes)
     raw.name = path.resolve().name
     raw.test = None if test is None else test[good]
     return raw
 
 
+@quiet()
 def load(files: list[Path], size: tuple[int, int] | None, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The images that can be decoded, all of one size, and which of `files` these are, bool `(files,)`."""
     image = pillow()

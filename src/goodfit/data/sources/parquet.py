@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from goodfit.data.sources.quiet import quiet
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError, first_line
 
@@ -16,6 +17,7 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 def read(path: Path, encoding: str | None = None) -> Raw:
     """The file's columns as they are typed there (`encoding` has no say)."""
     try:
-        return Raw(pl.read_parquet(path), name=path.stem)
+        with quiet():
+            return Raw(pl.read_parquet(path), name=path.stem)
     except (*UNREADABLE, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet", received=first_line(error)) from None

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import os
 import struct
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from goodfit import data
+from goodfit.data.sources.quiet import quiet
 from goodfit.errors import DataError, GoodfitError, MissingDataError, UsageError
 
 GOOD = "text,label\n" + "".join(f"some words here {i},{'ab'[i % 2]}\n" for i in range(20))
@@ -133,11 +135,22 @@ def test_a_named_encoding_is_used(tmp_path):
         data.load(path, "label", encoding="ascii")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF-16-LE", "utf_32"])
+def test_an_encoding_of_wide_characters_that_cannot_be_is_told(encoding, tmp_path):
+    """Two bytes of UTF-8 are some Chinese character or other, and no line ends any more."""
+    path = tmp_path / "a.csv"
+    path.write_text(GOOD + "1" * (len(GOOD) % 2))
+    with pytest.raises(DataError, match=f"does not read as {encoding}.*UTF-8 needs none"):
+        data.load(path, "label", encoding=encoding)
+    path.write_bytes(GOOD.encode(encoding))
+    assert len(data.load(path, "label", encoding=encoding)) == 20
+
+
 def test_what_is_not_there_is_told_with_near_names(tmp_path, monkeypatch):
     (tmp_path / "reviews.csv").write_text(GOOD)
     with pytest.raises(DataError, match=r"Did you mean 'reviews\.csv'"):
         data.load(tmp_path / "review.csv", "label")
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match=r"does not exist.*There is no folder .*nowhere either"):
         data.load(tmp_path / "nowhere" / "a.csv", "label")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="Did you mean 'digits'"):
@@ -242,3 +255,24 @@ class Exploding:
 
     def __reduce__(self):
         return pytest.fail, ("an unknown pickle was run",)
+
+
+def test_damaged_parquet_prints_nothing_of_its_own(tmp_path, capfd):
+    """Polars panics on some damaged bytes, and its Rust would print a trace of that."""
+    whole, rng = packed(lambda file: ROWS.write_parquet(file)), np.random.default_rng(0)
+    for _ in range(60):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[rng.integers(4, len(damaged) - 4, 20)] = rng.integers(0, 256, 20)
+        (tmp_path / "a.parquet").write_bytes(damaged.tobytes())
+        with contextlib.suppress(GoodfitError):
+            data.load(tmp_path / "a.parquet", "label")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_printed_while_all_goes_well_is_shown(capfd):
+    with quiet():
+        os.write(2, b"half done")
+    with contextlib.suppress(ValueError), quiet():
+        os.write(2, b"thread panicked")
+        raise ValueError
+    assert capfd.readouterr().err == "half done"

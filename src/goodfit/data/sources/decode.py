@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import zlib
 from pathlib import Path
 
@@ -116,6 +117,14 @@ def reject_binary(data: bytes, path: Path) -> None:
 
 
 def _recoded(data: bytes, encoding: str, path: Path) -> bytes:
+    wide = re.match(r"utf_?(16|32)", encoding.lower().replace("-", "_"))
+    if wide and 0 not in data and b"\n" in data and not data.startswith(tuple(mark for mark, _ in BOMS[1:])):
+        raise DataError(
+            f"{path} does not read as {encoding}",
+            expected=f"{int(wide[1]) // 8} bytes a character, so a byte of 0 in every separator and line end",
+            received="no byte of 0",
+            fix="Name its real encoding with --encoding; UTF-8 needs none.",
+        )
     try:
         return data.decode(encoding).removeprefix("\ufeff").encode()
     except LookupError:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from goodfit import data
+from goodfit.errors import DataError
 
 TEXTS = [f"a review of film number {i}, with words and a 'quote'" for i in range(30)]
 LABELS = ["good", "bad", "fair"] * 10
@@ -207,3 +208,9 @@ def test_docstrings_come_from_the_installed_libraries(monkeypatch, tmp_path):
 def test_cells_of_rows_to_predict_stay_as_written(tmp_path):
     write(tmp_path / "a.csv", "code,price\n007,1.50\n012,\n")
     assert data.read_rows(tmp_path / "a.csv").rows() == [("007", "1.50"), ("012", None)]
+
+
+def test_rows_to_predict_may_be_a_built_in_set():
+    assert data.read_rows("digits").shape[0] == len(data.load("digits"))
+    with pytest.raises(DataError, match=r"no file, folder or built-in set 'digit'\. Did you mean 'digits'"):
+        data.read_rows("digit")

@@ -16,7 +16,12 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     predictor: Annotated[Path, typer.Argument(help="The predictor folder of a study.")],
-    rows: Annotated[str, typer.Argument(help="Rows to predict, in a file like the study's; no target is needed.")],
+    rows: Annotated[
+        str,
+        typer.Argument(
+            help="Rows to predict: a file or folder like the study's, or a built-in set; no target is needed."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="CSV, JSONL or Parquet file to write; by default CSV on stdout.")
     ] = None,

@@ -100,4 +100,4 @@ def _beside(path: Path) -> str:
     try:
         return near(path.name, sorted(p.name for p in path.parent.iterdir() if not p.name.startswith(".")))
     except OSError:
-        return ""
+        return f"There is no folder {path.parent} either."

@@ -157,7 +157,7 @@ def load(
 
 
 def read_rows(source: Any, encoding: str | None = None, image_size: tuple[int, int] | None = None) -> Rows:
-    """Rows to predict, labelled or not: a path like those of `load`, a folder of files, or rows that Python holds.
+    """Rows to predict, labelled or not: a path or name like those of `load`, a folder of files, or what Python holds.
 
     A file's cells stay as they are written there; encoders read them as they read the typed ones.
     """
@@ -165,7 +165,7 @@ def read_rows(source: Any, encoding: str | None = None, image_size: tuple[int, i
         return memory.as_rows(source)
     path = Path(source).expanduser()
     rows = flat_folder(path, encoding, image_size) if path.is_dir() else None
-    return open_path(path, encoding, image_size).rows if rows is None else rows
+    return _open(source, encoding, image_size).rows if rows is None else rows
 
 
 def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None, stream: bool = False) -> Raw:

@@ -3,10 +3,11 @@
 #include <Python.h>
 
 #include <algorithm>
+#include <exception>
+#include <future>
 #include <memory>
 #include <new>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,40 @@ XLA_FFI_Error* guarded(XLA_FFI_CallFrame* frame) {
     return xla::ffi::internal::CreateError(frame->api, error);
   }
 }
+
+// A function that tells Python of memory it did not get, and of whatever else was thrown.
+template <PyObject* (*function)(PyObject*, PyObject*)>
+PyObject* told(PyObject* self, PyObject* args) {
+  try {
+    return function(self, args);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
+  }
+}
+
+// Lets Python's other threads run for as long as it lives.
+struct Released {
+  Released() : state(PyEval_SaveThread()) {}
+  ~Released() { PyEval_RestoreThread(state); }
+  Released(const Released&) = delete;
+  PyThreadState* state;
+};
+
+// Takes Python back for as long as it lives.
+struct Held {
+  Held() : state(PyGILState_Ensure()) {}
+  ~Held() { PyGILState_Release(state); }
+  Held(const Held&) = delete;
+  PyGILState_STATE state;
+};
+
+struct Decref {
+  void operator()(PyObject* object) const { Py_DECREF(object); }
+};
+using Owned = std::unique_ptr<PyObject, Decref>;
 
 PyObject* targets(PyObject*, PyObject*) {
   const std::pair<const char*, XLA_FFI_Error* (*)(XLA_FFI_CallFrame*)> all[] = {
@@ -81,28 +116,29 @@ PyObject* arrays(const std::vector<goodfit::Counts>& parts, size_t texts) {
     return nullptr;
   }
   const auto array = [](size_t bytes) {
-    PyObject* made = PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes));
-    if (made) goodfit::prefer_huge_pages(PyByteArray_AS_STRING(made), bytes);
+    Owned made(PyByteArray_FromStringAndSize(nullptr, Py_ssize_t(bytes)));
+    if (made) goodfit::prefer_huge_pages(PyByteArray_AS_STRING(made.get()), bytes);
     return made;
   };
-  PyObject *indptr = array((texts + 1) * 4), *indices = array(entries * 4), *values = array(entries * 4);
+  const Owned indptr = array((texts + 1) * 4), indices = array(entries * 4), values = array(entries * 4);
   if (!indptr || !indices || !values) return nullptr;
-  auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr));
-  auto* i = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indices));
-  auto* v = reinterpret_cast<float*>(PyByteArray_AS_STRING(values));
-  Py_BEGIN_ALLOW_THREADS;
-  goodfit::join(parts, p, i, v);
-  Py_END_ALLOW_THREADS;
-  return Py_BuildValue("NNN", indptr, indices, values);
+  {
+    auto* p = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indptr.get()));
+    auto* i = reinterpret_cast<int32_t*>(PyByteArray_AS_STRING(indices.get()));
+    auto* v = reinterpret_cast<float*>(PyByteArray_AS_STRING(values.get()));
+    const Released released;
+    goodfit::join(parts, p, i, v);
+  }
+  return Py_BuildValue("OOO", indptr.get(), indices.get(), values.get());
 }
 
 // The n-grams' texts.
-PyObject* spelled(const goodfit::Vocabulary& vocabulary) {
+Owned spelled(const goodfit::Vocabulary& vocabulary) {
   const auto& tokens = vocabulary.tokens;
   std::vector<char> ascii(tokens.size());
   for (uint32_t id = 0; id < tokens.size(); ++id)
     ascii[id] = std::all_of(tokens.name(id).begin(), tokens.name(id).end(), [](char c) { return (c & 0x80) == 0; });
-  PyObject* list = PyList_New(Py_ssize_t(vocabulary.grams.size()));
+  Owned list(PyList_New(Py_ssize_t(vocabulary.grams.size())));
   std::string text;
   for (size_t i = 0; list && i < vocabulary.grams.size(); ++i) {
     text.clear();
@@ -116,8 +152,8 @@ PyObject* spelled(const goodfit::Vocabulary& vocabulary) {
     PyObject* s = plain ? PyUnicode_New(Py_ssize_t(text.size()), 127)
                         : PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), nullptr);
     if (s && plain) std::copy(text.begin(), text.end(), reinterpret_cast<char*>(PyUnicode_1BYTE_DATA(s)));
-    if (!s) Py_CLEAR(list);
-    else PyList_SET_ITEM(list, Py_ssize_t(i), s);
+    if (!s) list.reset();
+    else PyList_SET_ITEM(list.get(), Py_ssize_t(i), s);
   }
   return list;
 }
@@ -146,19 +182,21 @@ PyObject* fit(PyObject*, PyObject* args) {
   const size_t rows = texts.size();
   goodfit::Vocabulary vocabulary;
   goodfit::Reading reading;
-  Py_BEGIN_ALLOW_THREADS;
-  bool first = true;
-  goodfit::choose([&](std::vector<goodfit::Text>& out) { return out.swap(texts), std::exchange(first, false); }, o,
-                  vocabulary, &reading);
-  Py_END_ALLOW_THREADS;
+  {
+    const Released released;
+    bool first = true;
+    goodfit::choose([&](std::vector<goodfit::Text>& out) { return out.swap(texts), std::exchange(first, false); }, o,
+                    vocabulary, &reading);
+  }
+  auto counting = std::async([&] { return goodfit::count(reading, vocabulary, o); });
+  const Owned list = spelled(vocabulary);
   std::vector<goodfit::Counts> parts;
-  std::thread counting([&] { parts = goodfit::count(reading, vocabulary, o); });
-  PyObject* list = spelled(vocabulary);
-  Py_BEGIN_ALLOW_THREADS;
-  counting.join();
-  Py_END_ALLOW_THREADS;
-  PyObject* counts = list ? arrays(parts, rows) : nullptr;
-  return counts ? Py_BuildValue("NN", list, counts) : nullptr;
+  {
+    const Released released;
+    parts = counting.get();
+  }
+  const Owned counts(list ? arrays(parts, rows) : nullptr);
+  return counts ? Py_BuildValue("OO", list.get(), counts.get()) : nullptr;
 }
 
 PyObject* choose(PyObject*, PyObject* args) {
@@ -167,31 +205,31 @@ PyObject* choose(PyObject*, PyObject* args) {
   long long most;
   if (!PyArg_ParseTuple(args, "OiiLdd", &blocks, &o.low, &o.high, &most, &o.min_df, &o.max_df)) return nullptr;
   o.max_features = most;
-  PyObject *iterator = PyObject_GetIter(blocks), *block = nullptr;
+  const Owned iterator(PyObject_GetIter(blocks));
+  Owned block;
   if (!iterator) return nullptr;
   auto known = std::make_unique<Known>();
-  PyThreadState* state = PyEval_SaveThread();
   const auto next = [&](std::vector<goodfit::Text>& texts) {
-    PyEval_RestoreThread(state);
+    const Held held;
     texts.clear();
-    Py_CLEAR(block);
-    block = PyIter_Next(iterator);
-    if (block && !PyTuple_Check(block)) PyErr_SetString(PyExc_TypeError, "blocks of texts must be tuples");
-    const bool there = block && !PyErr_Occurred() && texts_of(block, &texts);
-    state = PyEval_SaveThread();
-    return there;
+    block.reset();
+    block.reset(PyIter_Next(iterator.get()));
+    if (block && !PyTuple_Check(block.get())) PyErr_SetString(PyExc_TypeError, "blocks of texts must be tuples");
+    return block && !PyErr_Occurred() && texts_of(block.get(), &texts);
   };
-  goodfit::choose(next, o, known->vocabulary);
-  PyEval_RestoreThread(state);
-  Py_XDECREF(block);
-  Py_DECREF(iterator);
+  {
+    const Released released;
+    goodfit::choose(next, o, known->vocabulary);
+  }
   if (PyErr_Occurred()) return nullptr;
-  std::thread builder([&] { known->lookup = std::make_unique<goodfit::Lookup>(known->vocabulary, o.low, o.high); });
-  PyObject* list = spelled(known->vocabulary);
-  Py_BEGIN_ALLOW_THREADS;
-  builder.join();
-  Py_END_ALLOW_THREADS;
-  return list ? Py_BuildValue("NN", list, capsule_of(std::move(known))) : nullptr;
+  auto building = std::async([&] { return std::make_unique<goodfit::Lookup>(known->vocabulary, o.low, o.high); });
+  const Owned list = spelled(known->vocabulary);
+  {
+    const Released released;
+    known->lookup = building.get();
+  }
+  const Owned capsule(list ? capsule_of(std::move(known)) : nullptr);
+  return capsule ? Py_BuildValue("OO", list.get(), capsule.get()) : nullptr;
 }
 
 PyObject* known(PyObject*, PyObject* args) {
@@ -216,21 +254,22 @@ PyObject* count(PyObject*, PyObject* args) {
   std::vector<goodfit::Text> texts;
   if (!known || !texts_of(tuple, &texts)) return nullptr;
   std::vector<goodfit::Counts> parts;
-  Py_BEGIN_ALLOW_THREADS;
-  parts = goodfit::count(texts, *known->lookup);
-  Py_END_ALLOW_THREADS;
+  {
+    const Released released;
+    parts = goodfit::count(texts, *known->lookup);
+  }
   return arrays(parts, texts.size());
 }
 
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
-    {"fit", fit, METH_VARARGS,
+    {"fit", told<fit>, METH_VARARGS,
      "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `count` has them."},
-    {"choose", choose, METH_VARARGS,
+    {"choose", told<choose>, METH_VARARGS,
      "(blocks of texts, low, high, max_features, min_df, max_df): the n-grams to keep, and a vocabulary of them."},
-    {"known", known, METH_VARARGS, "(n-grams, low, high): a vocabulary of those of low to high tokens."},
-    {"count", count, METH_VARARGS, "(texts, vocabulary): indptr, indices, values as bytes."},
+    {"known", told<known>, METH_VARARGS, "(n-grams, low, high): a vocabulary of those of low to high tokens."},
+    {"count", told<count>, METH_VARARGS, "(texts, vocabulary): indptr, indices, values as bytes."},
     {nullptr, nullptr, 0, nullptr},
 };
 

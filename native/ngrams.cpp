@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <string>
 #include <thread>
 
@@ -16,22 +17,29 @@ int threads_for(size_t texts) {
   return int(std::clamp<size_t>(texts / 64, 1, std::max(1u, std::thread::hardware_concurrency())));
 }
 
-// Runs work(thread) on each of some threads, this one included.
-template <class Work>
-void on_threads(int threads, const Work& work) {
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
-  work(0);
-  for (auto& t : others) t.join();
-}
-
-// Runs work(thread, part) for each part, whichever thread is free.
+// Runs work(thread, part) for each part, whichever thread is free, this one included; where the system has no more
+// threads to give, on those there are. What work throws ends it for all threads and is thrown here.
 template <class Work>
 void share(int threads, size_t parts, const Work& work) {
   std::atomic<size_t> next{0};
-  on_threads(threads, [&](int thread) {
-    for (size_t part; (part = next.fetch_add(1)) < parts;) work(thread, part);
-  });
+  std::vector<std::exception_ptr> failed(size_t(std::max(threads, 1)));
+  const auto run = [&](int thread) {
+    try {
+      for (size_t part; (part = next.fetch_add(1)) < parts;) work(thread, part);
+    } catch (...) {
+      failed[size_t(thread)] = std::current_exception();
+      next = parts;
+    }
+  };
+  std::vector<std::thread> others;
+  try {
+    for (int i = 1; i < threads; ++i) others.emplace_back(run, i);
+  } catch (...) {  // one thread less
+  }
+  run(0);
+  for (auto& t : others) t.join();
+  for (const auto& f : failed)
+    if (f) std::rethrow_exception(f);
 }
 
 template <class T>

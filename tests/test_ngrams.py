@@ -1,5 +1,7 @@
 import csv
 import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -151,3 +153,35 @@ def test_native_is_slow_on_real_texts(monkeypatch, file, column, most):
     again = ngrams.fit(texts, (1, 3))
     assert once[0] == again[0]
     assert (once[1] != again[1]).nnz == 0
+
+
+@needs_native
+@pytest.mark.skipif(sys.platform != "linux", reason="no such limits")
+@pytest.mark.parametrize("way", ["fit", "choose", "known", "count"])
+def test_memory_that_runs_out_in_a_thread_is_an_exception(way):
+    """An exception that left a thread would end the process."""
+    code = (
+        "import resource, sys\n"
+        "from goodfit import _native\n"
+        "def limit():\n"
+        "    pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (8 << 20),) * 2)\n"
+        "texts = tuple(' '.join(f'{i}x{k}' for k in range(200)) for i in range(4000))\n"
+        "calls = {\n"
+        "    'fit': lambda: _native.fit(texts, 1, 2, -1, 1, 1e9),\n"
+        "    'choose': lambda: _native.choose(iter([texts]), 1, 2, -1, 1, 1e9),\n"
+        "    'known': lambda: _native.known(grams, 1, 2),\n"
+        "    'count': lambda: _native.count(texts * 20, vocabulary),\n"
+        "}\n"
+        "vocabulary = _native.known(('0x0',), 1, 1)\n"
+        "grams = tuple(f'{i} {i + 1}' for i in range(900_000)) if sys.argv[1] == 'known' else ()\n"
+        "if sys.argv[1] == 'count':\n"
+        "    vocabulary = _native.known(tuple(t for text in texts for t in text.split()), 1, 1)\n"
+        "limit()\n"
+        "try:\n"
+        "    calls[sys.argv[1]]()\n"
+        "except MemoryError:\n"
+        "    print('told')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, way], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr

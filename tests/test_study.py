@@ -485,3 +485,16 @@ def test_a_run_without_its_curves_is_told_and_can_be_trained_again(old, new, say
         job.fit(table(), "species", out=other, **FIT)
     (other / "journal.jsonl").write_bytes(b"\n".join(lines[:number] + lines[number + 1 :]) + b"\n")
     assert numbers(job.fit(table(), "species", out=other, **FIT)) == numbers(study)
+
+
+def test_a_treatment_that_still_improved_at_its_end_is_said_to(tmp_path):
+    """Half of all units left out: it learns more slowly, and is judged at as many epochs as the base."""
+    short = {**FIT, "recipe": RECIPE.but(learning_rate=0.005, epochs=3), "treatments": ["dropout 0.5"]}
+    study = job.fit(table(), "species", out=tmp_path / "out", **short)
+    assert [v["still_improving"] for v in study["variants"]] == [True, True]
+    said = "'dropout 0.5' was still improving when its 3 epochs ended; more epochs could change this (--epochs 5, say)."
+    assert said in study["sentences"]
+    assert "still improving" in (tmp_path / "out" / "report.html").read_text()
+    two = {**study["variants"][1], "name": "l2"}
+    told = sentences.verdict({**study, "variants": [*study["variants"], two]})
+    assert any(s.startswith("'dropout 0.5' and 'l2' were still improving when their 3 epochs ended") for s in told)

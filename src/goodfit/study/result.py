@@ -107,6 +107,7 @@ def _variant(variant: Variant, base: Recipe, comparison: Comparison | None) -> d
         "seeds": [r.seed for r in variant.runs],
         "epochs_run": max(r.epochs_run for r in variant.runs),
         "best_epoch": variant.epochs,
+        "still_improving": variant.improving,
         "metrics": metrics,
         "last": {k: float(np.mean([r.curves[k][-1] for r in variant.runs])) for k in METRICS},
         "delta": delta,

@@ -93,6 +93,21 @@ def _tried(study: dict[str, Any]) -> list[str]:
         group = sorted((v for v in others if v["verdict"] == word), key=lambda v: -v["delta"]["mean"])
         if group:
             out.append(f"{lead}: " + ", ".join(_delta(v) for v in group) + ".")
+    return out + _improving(others)
+
+
+def _improving(variants: list[dict[str, Any]]) -> list[str]:
+    """Treatments, often those that hold a network back, that were judged before they were done."""
+    found: dict[int, list[str]] = {}
+    for v in variants:
+        if v.get("still_improving"):
+            found.setdefault(v["recipe"]["epochs"], []).append(f"'{v['name']}'")
+    out = []
+    for epochs, names in found.items():
+        *most, last = names
+        who = f"{', '.join(most)} and {last} were" if most else f"{last} was"
+        more = f"more epochs could change this (--epochs {-(-epochs * 3 // 2)}, say)"
+        out.append(f"{who} still improving when {'their' if most else 'its'} {epochs} epochs ended; {more}.")
     return out
 
 

@@ -77,6 +77,7 @@ class Variant:
         reason: Why that number.
         scores: Validation accuracy of each run after that many epochs, `(seeds,)`; NaN where it diverged.
         findings: What is wrong with it.
+        improving: Whether its validation loss was still falling, beyond a standard error, when its epochs ended.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Variant:
     reason: str
     scores: Array
     findings: list[Finding]
+    improving: bool
 
     @cached_property
     def history(self) -> History:
@@ -492,9 +494,9 @@ class Study:
         loss = curves["val_loss"]
         if np.isfinite(loss).any():
             picked = selection.epochs(loss, epochs_run=curves.epochs_run)
-            epochs, reason = int(picked.value), picked.reason
+            epochs, reason, improving = int(picked.value), picked.reason, picked.value == recipe.epochs > 1
         else:
-            epochs, reason = recipe.epochs, "No run has a finite validation loss."
+            epochs, reason, improving = recipe.epochs, "No run has a finite validation loss.", False
         if recipe.patience is not None:
             epochs = max(1, round(float(np.median([r.best_epoch for r in runs]))))
             reason = f"Early stopping kept the weights of epoch {epochs} (median over seeds)."
@@ -517,7 +519,7 @@ class Study:
         steps = -(-self.split[0] // recipe.batch_size)
         inside = {"steps": steps, "chance": context.chance}
         findings = with_internals(curves, diagnose.curves(curves, context=context), **inside)
-        return Variant(name, recipe, runs, epochs, reason, scores, findings)
+        return Variant(name, recipe, runs, epochs, reason, scores, findings, improving)
 
     def affordable_seeds(self, took: float) -> int:
         """Seeds for which the base takes a fifth of the budget, from what the first six took."""

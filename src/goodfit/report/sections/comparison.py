@@ -64,6 +64,7 @@ def _table(build: Build) -> str:
     columns = ["variant", "seeds", "epoch", "accuracy", "loss", "effect", "p", "wins", "verdict"]
     if not fresh.get("comparison") and not any(contrast(v) for v in source.variants):
         del columns[5:]
+    improving = f'<small class="below">{esc(texts("comparison.improving"))}</small>'
     rows, kinds = [], []
     for v in source.variants:
         found = contrast(v)
@@ -72,7 +73,7 @@ def _table(build: Build) -> str:
             [
                 esc(v["name"]),
                 build.count(len(v.get("seeds") or [])),
-                build.count(v.get("best_epoch")),
+                build.count(v.get("best_epoch")) + (improving if v.get("still_improving") and not is_base else ""),
                 _metric(v, "val_accuracy", numbers.accuracy),
                 _metric(v, "val_loss", numbers.loss),
                 *(_effect(build, found) if not is_base else [_quiet(texts("comparison.reference")), "", "", ""]),

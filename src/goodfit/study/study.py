@@ -123,6 +123,8 @@ class Study:
         self.dataset, self.options, self.command = dataset, options or Options(), command
         self.view, self.stop = view or Silent(), stop
         self.members: dict[int, Array] = {}
+        self.networks: dict[tuple[Recipe, bool], Network] = {}
+        self.refitted: dict[str, list[Array]] = {}
         self.calibrator: tuple[Recipe, Any] | None = None
         self.started = time.perf_counter()
         self.treatments = [treat.get(name) for name in self.options.treatments or ()]
@@ -383,9 +385,12 @@ class Study:
             self.members[seed] = self.validation.roles(self.labels, self.groups, seed)
         return self.members[seed]
 
-    def network(self, recipe: Recipe, *, lanes: bool = False) -> network.Network:
-        """The recipe's network; for `lanes` with dropout layers even at rate 0, so that rates share a program."""
-        return network.from_recipe(recipe, self.shape, len(self.dataset.classes), dropout_layers=lanes or None)
+    def network(self, recipe: Recipe, *, lanes: bool = False) -> Network:
+        """The recipe's network, built once; for `lanes` with dropout layers even at rate 0: rates share a program."""
+        if (key := (recipe, lanes)) not in self.networks:
+            classes = len(self.dataset.classes)
+            self.networks[key] = network.from_recipe(recipe, self.shape, classes, dropout_layers=lanes or None)
+        return self.networks[key]
 
     def train(
         self,
@@ -432,8 +437,7 @@ class Study:
         tried = [t.apply(self.base) for t in self.treatments] if self.options.treatments else [self.base] * PROBABLY
         stages = [tried * len(self.seeds), [self.base] * 2 * len(self.seeds), [self.base] * 2]
         done = {"fresh": 2, "refit": 3}.get(stage, 0 if "base" in recipes else 1)
-        networks = {recipe: self.network(recipe, lanes=True) for runs in stages[done:] for recipe in runs}
-        return [[networks[recipe] for recipe in runs] for runs in stages[done:]]
+        return [[self.network(recipe, lanes=True) for recipe in runs] for runs in stages[done:]]
 
     def within_budget(self, progress: Progress) -> Progress:
         """Progress with no more time left than the budget has."""
@@ -474,10 +478,12 @@ class Study:
 
     def weights(self, name: str) -> list[Array] | None:
         """The refitted weights of `chosen` or `base`; None where they are missing or damaged, to be trained again."""
-        try:
-            return predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
-        except Exception:  # whatever damaged bytes make NumPy, zipfile and zlib raise
-            return None
+        if name not in self.refitted:
+            try:
+                self.refitted[name] = predict.unpacked((self.folder.path / "weights" / f"{name}.npz").read_bytes())
+            except Exception:  # whatever damaged bytes make NumPy, zipfile and zlib raise
+                return None
+        return self.refitted[name]
 
     def probabilities(self, model: Any, x: Any) -> Array:
         """Probabilities that a stock model of any variant gives encoded rows."""

@@ -10,8 +10,10 @@ import pytest
 from goodfit import memory
 from goodfit.data import disk, load
 from goodfit.data.disk import OnDisk
+from goodfit.encode.table import TableEncoder
 from goodfit.encode.text import TextEncoder
 from goodfit.errors import DataError, GoodfitError
+from goodfit.study import leaks
 
 WORDS = [
     "the",
@@ -138,12 +140,60 @@ def test_mistakes_are_told_as_of_any_file(content, args, tmp_path):
     assert str(large.value) == str(ordinary.value)
 
 
-def test_tables_without_texts_and_other_kinds_of_files_are_read_as_ever(tmp_path):
+def numbers_and_names():
+    """A table of every kind of column but texts, with missing cells."""
     rng = np.random.default_rng(0)
-    numbers = {"a": rng.random(40).round(3), "b": rng.random(40).round(3), "label": rng.integers(0, 2, 40)}
-    pl.DataFrame(numbers).write_csv(tmp_path / "rows.csv")
-    pl.DataFrame(numbers).write_ndjson(tmp_path / "rows.jsonl")
-    for name in ("rows.csv", "rows.jsonl"):
+    return pl.DataFrame(
+        {
+            "": range(60),
+            "whole": rng.integers(0, 9, 60),
+            "part": [None if i == 7 else v for i, v in enumerate(rng.random(60).round(3))],
+            "kind": ["ash" if i % 3 else " " if i % 2 else "elm" for i in range(60)],
+            "yes": rng.random(60) < 0.5,
+            "day": [f"2024-01-{i % 28 + 1:02}" for i in range(60)],
+            "label": ["ab"[i % 2] for i in range(60)],
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "comma.csv", "rows.tsv", "rows.parquet"])
+def test_a_table_too_large_for_memory_gives_the_same_data_set(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "BLOCK", 16)
+    frame, path = numbers_and_names(), tmp_path / name
+    if name == "rows.parquet":
+        frame.rename({"": "nr"}).with_columns(
+            pl.col("day").str.to_date(), pl.col("kind").cast(pl.Categorical)
+        ).write_parquet(path)
+    else:
+        separator = {"rows.csv": ",", "comma.csv": ";", "rows.tsv": "\t"}[name]
+        frame.write_csv(path, separator=separator, null_value="NA", decimal_comma=name == "comma.csv")
+    held, large = both(path, "label")
+    assert isinstance(large.rows, OnDisk)
+    assert large.rows[:].equals(held.rows)
+    for field in ("classes", "kind", "target", "text", "fingerprint", "task", "name", "notes"):
+        assert getattr(held, field) == getattr(large, field), field
+    for field in ("labels", "test", "groups"):
+        np.testing.assert_array_equal(getattr(held, field), getattr(large, field))
+    assert large.shown(8) == held.shown(8)
+    assert [f.code for f in leaks.found(large)] == [f.code for f in leaks.found(held)]
+    a, b = TableEncoder(), TableEncoder()
+    np.testing.assert_array_equal(a.fit_transform(held.select(~held.test)), b.fit_transform(large.select(~held.test)))
+    np.testing.assert_array_equal(a.transform(held.select(held.test)), b.transform(large.select(held.test)))
+    assert a.to_dict() == b.to_dict()
+
+
+def test_encoded_rows_that_memory_cannot_hold_are_told(tmp_path):
+    frame = numbers_and_names()
+    encoder = TableEncoder().fit(frame.drop("label"))
+    with memory.at_most(1), pytest.raises(DataError, match=r"60 encoded rows of \d+ features.*--drop"):
+        encoder.transform(frame)
+
+
+def test_nested_cells_and_other_kinds_of_files_are_read_as_ever(tmp_path):
+    numbers_and_names().write_ndjson(tmp_path / "rows.jsonl")
+    nested = numbers_and_names().with_columns(pl.concat_list("whole", "part").alias("list"))
+    nested.write_parquet(tmp_path / "rows.parquet")
+    for name in ("rows.parquet", "rows.jsonl"):
         held, large = both(tmp_path / name, "label")
         assert isinstance(large.rows, pl.DataFrame)
         assert held.fingerprint == large.fingerprint

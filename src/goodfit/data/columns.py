@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from goodfit.data.disk import OnDisk
 from goodfit.data.sources.jsonl import column as of_values
 
 NOTHING = ("", "nan", "na", "n/a", "#n/a", "null", "<na>")
@@ -88,10 +89,10 @@ def cells(frame: pl.DataFrame) -> tuple[dict[str, np.ndarray], frozenset[str]]:
     return found, frozenset(c.name for c in frame.iter_columns() if c.dtype == pl.String)
 
 
-def free_texts(frame: pl.DataFrame) -> list[str]:
+def free_texts(frame: pl.DataFrame | OnDisk) -> list[str]:
     """Columns of free text: mostly filled, mostly different, several words in the median cell."""
-    columns = [c for c in frame.iter_columns() if c.dtype == pl.String]
-    return [c.name for c in columns if _free(c, 1 if frame.width == 1 else WORDS)]
+    texts = (name for name, kind in frame.schema.items() if kind == pl.String)
+    return [name for name in texts if _free(frame[name], 1 if frame.width == 1 else WORDS)]
 
 
 def choice(texts: list[str], all_columns: list[str]) -> list[str]:

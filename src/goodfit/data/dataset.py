@@ -17,7 +17,7 @@ from goodfit.data.disk import OnDisk
 from goodfit.data.sources.image_folder import pillow
 
 Rows = pl.DataFrame | np.ndarray | OnDisk
-"""Raw rows: a frame of feature columns, an array whose first axis is rows, or a frame of texts that stays on disk."""
+"""Raw rows: a frame of feature columns, an array whose first axis is rows, or a frame that stays on disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +87,10 @@ class Dataset:
         """One raw row as a line of text for people, cut after `longest` characters."""
         if isinstance(self.rows, np.ndarray):
             shown = f"row {row}" if self.kind == "image" else ", ".join(f"{v:g}" for v in self.rows[row].ravel())
-        elif self.kind == "text" or isinstance(self.rows, OnDisk):
+        elif self.kind == "text":
             shown = joined_texts(self.rows[row : row + 1])[0]
         else:
-            cells = self.rows.row(row, named=True).items()
+            cells = self.rows[row : row + 1].row(0, named=True).items()
             shown = ", ".join(f"{k}: {'missing' if v is None else v}" for k, v in cells)
         return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
@@ -129,9 +129,10 @@ def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...], weight
         return digest.hexdigest()
     for name in rows.columns:
         digest.update(f"\0{name}\0".encode())
-        if isinstance(rows, pl.DataFrame) and rows[name].dtype.is_numeric():
-            digest.update(rows[name].is_null().to_numpy().tobytes())
-            digest.update(rows[name].cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
+        if rows.schema[name].is_numeric():
+            column = rows[name]
+            digest.update(column.is_null().to_numpy().tobytes())
+            digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
             continue
         frames = rows.select([name]).blocks if isinstance(rows, OnDisk) else lambda: [rows]
         parts = [(f[name].is_null(), f[name].cast(pl.String).fill_null("").str.len_bytes()) for f in frames()]

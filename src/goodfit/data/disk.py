@@ -1,4 +1,4 @@
-"""Rows that stay on disk: tables of texts larger than memory, read a stretch at a time."""
+"""Rows that stay on disk: tables larger than memory, read a stretch or a column at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class OnDisk:
 
     def __init__(self, table: pl.LazyFrame, rows: np.ndarray, file: object = None):
         self.table, self.rows, self.file = table, rows, file
-        self.columns: list[str] = table.collect_schema().names()
+        self.schema = table.collect_schema()
+        self.columns: list[str] = self.schema.names()
 
     @classmethod
     def written(cls, table: pl.LazyFrame) -> Self:
@@ -77,6 +78,10 @@ class OnDisk:
     def blocks(self) -> Iterator[pl.DataFrame]:
         """All rows, a block at a time."""
         return (self[at : at + BLOCK] for at in range(0, max(len(self), 1), BLOCK))
+
+    def iter_columns(self) -> Iterator[pl.Series]:
+        """All columns, one after the other."""
+        return (self[name] for name in self.columns)
 
     def select(self, columns: Sequence[str] | Sequence[pl.Expr]) -> Self:
         """Some columns."""

@@ -1,4 +1,4 @@
-"""Files of texts that memory cannot hold: CSV, TSV and Parquet, read through once and kept on disk."""
+"""Files that memory cannot hold: CSV, TSV and Parquet, read through once and kept on disk."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ def read(path: Path, encoding: str | None) -> Raw | None:
         if separator:
             delimited.require_even(path, separator)
         raise DataError(f"{path} cannot be read", received=first_line(error)) from None
-    return Raw(rows, name=path.name.split(".")[0]) if len(rows) else None
+    commas = separator not in ("", ",")
+    return Raw(rows, name=path.name.split(".")[0], decimal_commas=commas) if len(rows) else None
 
 
 def settled(raw: Raw, test: Raw | None, target: str | None, text: str | None, weight: str | None) -> Raw:
-    """Target and weights in memory, texts on disk, test rows after the others.
+    """Target and weights in memory, texts or columns of a table on disk, test rows after the others.
 
-    What has no texts is read into memory, and of what lacks a column the first rows, so that the ordinary way says so.
+    A table with a test set of its own, or with nested cells, is read into memory, and of what lacks a column the first
+    rows, so that the ordinary way says so.
     """
     rows = raw.rows
     assert isinstance(rows, OnDisk)
@@ -58,7 +60,12 @@ def settled(raw: Raw, test: Raw | None, target: str | None, text: str | None, we
     head = columns.tidy(rows[: min(len(rows), 10_000)].drop(target, *([weight] if weight else [])))
     texts = [text] if text else [] if text == "" else columns.free_texts(head)
     if not texts:
-        raw.rows = rows[:]
+        if test is not None or not all(_flat(kind) for kind in rows.schema.values()):
+            raw.rows = rows[:]
+            return raw
+        raw.labels, raw.target = rows[target], target
+        raw.weights = weights.of_column(rows[weight]) if weight else None
+        raw.rows = _typed(rows.select([c for c in known if c not in (target, weight)]), raw)
         return raw
     if text is None:
         raw.notes += columns.choice(texts, head.columns)
@@ -77,5 +84,32 @@ def settled(raw: Raw, test: Raw | None, target: str | None, text: str | None, we
             pl.when(columns.blank(cell)).then(None).otherwise(cell).alias(n)
             for n, cell in zip(texts, cells, strict=True)
         ]
-    raw.rows = rows.select(cells)
+    raw.rows, raw.text = rows.select(cells), texts[0]
     return raw
+
+
+def _typed(rows: OnDisk, raw: Raw) -> OnDisk:
+    """A table's columns in the plainest types, as `columns.tidy` has them; one of them is in memory at a time."""
+    cells = []
+    for name in rows.columns:
+        column, cell = rows[name], pl.col(name)
+        kind = columns.plain(column).dtype
+        if column.dtype == pl.String:
+            if raw.decimal_commas and kind == pl.String and (pointed := delimited.pointed(column)) is not column:
+                kind, cell = columns.plain(pointed).dtype, cell.str.replace(",", ".", literal=True)
+            if name == rows.columns[0] and rows.width > 1 and delimited.numbering(column):
+                raw.notes.append(delimited.NUMBERING)
+                continue
+            if kind.is_numeric():
+                cell = cell.str.strip_chars().cast(kind, strict=False)
+            else:
+                cell = pl.when(columns.blank(cell)).then(None).otherwise(cell)
+        elif kind != column.dtype:
+            cell = cell.cast(kind, strict=False)
+        cells.append((cell.fill_nan(None) if kind.is_float() else cell).alias(name))
+    return OnDisk.written(rows.table.select(cells))
+
+
+def _flat(kind: pl.DataType) -> bool:
+    """Whether cells of this type are cast as `columns.plain` has them."""
+    return kind in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Date, pl.Datetime) or kind.is_numeric()

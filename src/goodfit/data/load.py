@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,8 @@ BUILT_IN: dict[str, Callable[[], Raw]] = {
     "reuters": keras_sets.reuters,
 }
 """Names that stand for a data set; a file or folder of such a name is reached as `./name`."""
+
+Frame = TypeVar("Frame", pl.DataFrame, OnDisk)
 
 FEWEST = 10
 """Rows under which nothing can be split and judged."""
@@ -62,7 +64,7 @@ def load(
         drop: Columns to leave out.
         weight: The column that says how much each row counts in training.
         class_weight: How much the rows of each class count, by its name or index; `"balanced"`: all classes alike.
-        stream: Whether texts of a file too large for memory may stay on disk (`OnDisk`).
+        stream: Whether rows of a file too large for memory may stay on disk (`OnDisk`).
 
     Raises:
         DataError: The rows, columns or labels cannot be used.
@@ -236,21 +238,26 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
             raise DataError("the rows are empty", received=f"shape {rows.shape}")
         return rows, "image" if rows.ndim > 2 else "array", None
     if isinstance(rows, OnDisk):
-        return _texts(rows, notes)
+        return _texts(rows, notes) if text else (_filled(rows), "table", None)
     if text:
         if text not in rows.columns:
             raise DataError(f"there is no text column {text!r}", fix=near(text, rows.columns))
         texts = [text]
     else:
-        rows = columns.tidy(rows)
-        if all(c.null_count() == len(c) for c in rows.iter_columns()):
-            raise DataError("every cell beside the target is empty", expected="something to predict it from")
+        rows = _filled(columns.tidy(rows))
         texts = columns.free_texts(rows) if text is None else []
     if not texts:
         return rows, "table", None
     if text is None:
         notes += columns.choice(texts, rows.columns)
     return _texts(pl.DataFrame([columns.texts(rows[c]) for c in texts]), notes)
+
+
+def _filled(rows: Frame) -> Frame:
+    """The rows of a table, where any cell holds something."""
+    if all(c.null_count() == len(c) for c in rows.iter_columns()):
+        raise DataError("every cell beside the target is empty", expected="something to predict it from")
+    return rows
 
 
 def _texts(frame: pl.DataFrame | OnDisk, notes: list[str]) -> tuple[Rows, str, str | None]:

@@ -8,7 +8,9 @@ from typing import Any, Self, final
 import numpy as np
 import polars as pl
 
+from goodfit import memory
 from goodfit.data.columns import free_texts, plain
+from goodfit.data.disk import OnDisk
 from goodfit.data.sources.memory import as_rows
 from goodfit.encode.base import Encoder
 from goodfit.encode.category import Category
@@ -45,8 +47,8 @@ class TableEncoder(Encoder):
 
     def fit(self, rows: Any) -> Self:
         """Choose and learn the codecs of each column."""
-        frame = as_rows(rows)
-        if not isinstance(frame, pl.DataFrame):
+        frame = rows if isinstance(rows, OnDisk) else as_rows(rows)
+        if isinstance(frame, np.ndarray):
             raise DataError("the rows are no table", expected="named columns")
         texts = free_texts(frame) if self.words else []
         self.columns, self.codecs = frame.columns, {}
@@ -72,8 +74,9 @@ class TableEncoder(Encoder):
 
     def transform(self, rows: Any) -> np.ndarray:
         """Encode rows, shape `(rows, features)`; cells that a record lacks are missing."""
-        frame = as_rows(rows) if len(rows) else pl.DataFrame({c: [] for c in self.columns})
-        if not isinstance(frame, pl.DataFrame):
+        frame = rows if isinstance(rows, OnDisk) else as_rows(rows)
+        frame = frame if len(rows) else pl.DataFrame({c: [] for c in self.columns})
+        if isinstance(frame, np.ndarray):
             if frame.shape[1:] != (len(self.columns),):
                 raise DataError("the rows are no table", expected=f"the columns {', '.join(self.columns[:8])}")
             frame = pl.DataFrame(frame, schema=self.columns)
@@ -85,11 +88,14 @@ class TableEncoder(Encoder):
                 fix=near(lacking[0], frame.columns),
             )
         missing = pl.Series([None] * len(frame), dtype=pl.String)
-        parts = []
+        out, at = _room(len(frame), len(self.feature_names)), 0
         for name, codecs in self.codecs.items():
             column = frame[name] if name in frame.columns else missing.alias(name)
-            parts += [codec.encode(column) for codec in codecs]
-        return np.concatenate(parts, axis=1)
+            for codec in codecs:
+                part = codec.encode(column)
+                out[:, at : at + part.shape[1]] = part
+                at += part.shape[1]
+        return out
 
     @property
     def feature_names(self) -> list[str]:
@@ -110,6 +116,19 @@ class TableEncoder(Encoder):
             column: [CODECS[c["kind"]].from_dict(c) for c in found] for column, found in d["codecs"].items()
         }
         return encoder
+
+
+def _room(rows: int, features: int) -> np.ndarray:
+    """An array for encoded rows, where memory has room for it and for the trainer's copy."""
+    need, there = 2 * 4 * rows * features, memory.available()
+    if need > there:
+        raise DataError(
+            f"{rows:,} encoded rows of {features:,} features do not fit into memory",
+            expected=f"{memory.shown(need)} beside the program",
+            received=memory.shown(there),
+            fix="Leave out columns (--drop) or rows, or give more memory (--memory).",
+        )
+    return np.empty((rows, features), np.float32)
 
 
 def _codecs(column: pl.Series) -> list[Codec | None]:

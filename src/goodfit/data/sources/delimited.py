@@ -17,6 +17,7 @@ from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError
 
 SEPARATORS = (",", "\t", ";", "|")
+NUMBERING = "The first column has no name and only numbers the rows: left out."
 
 
 def read(path: Path, encoding: str | None = None) -> Raw:
@@ -34,7 +35,7 @@ def read(path: Path, encoding: str | None = None) -> Raw:
     notes: list[str] = []
     frame = _named(frame, notes)
     if separator != ",":
-        frame = pl.DataFrame([_pointed(c) for c in frame.iter_columns()])
+        frame = pl.DataFrame([pointed(c) for c in frame.iter_columns()])
     return Raw(frame, notes=notes, name=path.name.split(".")[0])
 
 
@@ -165,16 +166,19 @@ def _named(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     twice = [c for c in frame.columns if "_duplicated_" in c]
     if twice:
         notes.append(f"Some column names stand twice; the later ones were renamed: {', '.join(twice[:5])}.")
-    first = frame.columns[0]
-    if first in ("", "Unnamed: 0") and frame.width > 1:
-        counted = frame[first].cast(pl.Int64, strict=False)
-        if counted.null_count() == 0 and counted.diff().drop_nulls().eq(1).all():
-            notes.append("The first column has no name and only numbers the rows: left out.")
-            return frame.drop(first)
+    if frame.width > 1 and numbering(frame.to_series(0)):
+        notes.append(NUMBERING)
+        return frame.drop(frame.columns[0])
     return frame
 
 
-def _pointed(column: pl.Series) -> pl.Series:
+def numbering(first: pl.Series) -> bool:
+    """Whether a file's first column has no name and only numbers the rows."""
+    counted = first.cast(pl.Int64, strict=False) if first.name in ("", "Unnamed: 0") else None
+    return counted is not None and counted.null_count() == 0 and bool(counted.diff().drop_nulls().eq(1).all())
+
+
+def pointed(column: pl.Series) -> pl.Series:
     """A column of numbers with decimal commas, written with points."""
     if numbers(column) is None and column.str.contains(",", literal=True).any():
         pointed = column.str.replace(",", ".", literal=True)

@@ -25,6 +25,7 @@ class Raw:
         weights: How much each row counts in training, shape `(rows,)`; None where all count alike.
         notes: What was left out or repaired, in plain sentences.
         name: A short name for people.
+        decimal_commas: Whether numbers may be written with a comma.
     """
 
     rows: pl.DataFrame | np.ndarray | OnDisk
@@ -36,6 +37,7 @@ class Raw:
     weights: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
     name: str = ""
+    decimal_commas: bool = False
 
 
 def joined(train: Raw, test: Raw, target: str | None = None) -> Raw:

@@ -9,6 +9,7 @@ import inspect
 import sys
 import traceback
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,11 @@ def _from_path(where: str, notes: list[str]) -> tuple[keras.Model, dict[str, Any
         return model, options, f"{file.name}:{function}"
     if file.suffix.lower() not in _FORMATS:
         raise ModelError(f"{where!r} is no model", expected="a .keras file, or file.py:function", received=file.suffix)
+    if file.suffix.lower() == ".keras" and not zipfile.is_zipfile(file):
+        fix = "Save the model anew: model.save(path)."
+        raise ModelError(
+            f"{path} cannot be loaded: damaged, or no Keras file", expected="the zip archive that Keras writes", fix=fix
+        )
     try:
         with warnings.catch_warnings():  # about the optimizer's state, which nobody needs
             warnings.simplefilter("ignore")

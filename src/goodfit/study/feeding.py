@@ -37,7 +37,7 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
         raise ModelError(
             f"the model takes {len(inputs)} inputs",
             expected="one: the encoded row",
-            fix="Give the data as one array or table, and cut it up inside the model.",
+            fix="Give the data as one array or table, and begin the model with keras.Input((n,)), cut by x[:, :k].",
         )
     model, (tensor,) = source.model, inputs
     shape = tuple(tensor.shape[1:])

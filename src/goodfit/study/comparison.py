@@ -158,4 +158,4 @@ def _points(c: Comparison) -> bool:
 
 
 def _number(c: Comparison, value: float, sign: str = "") -> str:
-    return f"{100 * value:{sign}.2f}" if _points(c) else f"{value:{sign}.3g}"
+    return f"{round(100 * value, 2) + 0:{sign}.2f}" if _points(c) else f"{value:{sign}.3g}"  # no -0.00

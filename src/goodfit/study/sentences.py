@@ -152,4 +152,4 @@ def _epochs(n: int) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f}"
+    return f"{round(100 * value, 2) + 0:+.2f}"  # no -0.00

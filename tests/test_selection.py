@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from goodfit import treat
 from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
-from goodfit.study.selection import choose, complexity, epochs
+from goodfit.study.selection import choose, complexity, epochs, improving
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "error_rates.py"
 RNG = np.random.default_rng(0)
@@ -224,3 +224,20 @@ def test_order_shift_and_scale_change_no_epoch(seed, shift, scale):
     seen = curves(7, 0.01, seed)
     moved = scale * np.random.default_rng(seed).permutation(seen) + shift
     assert epochs(moved).value == epochs(seen).value
+
+
+@pytest.mark.parametrize(
+    ("curve", "falls"),
+    [
+        (np.linspace(0.7, 0.4, 12), True),
+        (0.3 + 0.4 * 0.9 ** np.arange(12), True),
+        (0.3 + 0.4 * 0.4 ** np.arange(12), False),  # has arrived
+        (0.3 + 0.1 * (np.arange(12) - 6) ** 2, False),  # rises again
+        (np.array([0.7, 0.5]), False),  # too short to tell
+    ],
+)
+def test_what_still_improves_at_its_end(curve, falls):
+    runs = curve + np.random.default_rng(0).normal(0, 0.01, (6, 1))
+    assert improving(runs) == falls
+    assert improving(np.vstack([runs, np.full(len(curve), np.nan)])) == falls
+    assert not improving(np.full((2, 5), np.nan))

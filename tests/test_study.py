@@ -489,12 +489,12 @@ def test_a_run_without_its_curves_is_told_and_can_be_trained_again(old, new, say
 
 def test_a_treatment_that_still_improved_at_its_end_is_said_to(tmp_path):
     """Half of all units left out: it learns more slowly, and is judged at as many epochs as the base."""
-    short = {**FIT, "recipe": RECIPE.but(learning_rate=0.005, epochs=3), "treatments": ["dropout 0.5"]}
+    short = {**FIT, "recipe": RECIPE.but(learning_rate=0.005, epochs=6), "treatments": ["dropout 0.5"]}
     study = job.fit(table(), "species", out=tmp_path / "out", **short)
     assert [v["still_improving"] for v in study["variants"]] == [True, True]
-    said = "'dropout 0.5' was still improving when its 3 epochs ended; more epochs could change this (--epochs 5, say)."
+    said = "'dropout 0.5' was still improving when its 6 epochs ended; more epochs could change this (--epochs 9, say)."
     assert said in study["sentences"]
     assert "still improving" in (tmp_path / "out" / "report.html").read_text()
     two = {**study["variants"][1], "name": "l2"}
     told = sentences.verdict({**study, "variants": [*study["variants"], two]})
-    assert any(s.startswith("'dropout 0.5' and 'l2' were still improving when their 3 epochs ended") for s in told)
+    assert any(s.startswith("'dropout 0.5' and 'l2' were still improving when their 6 epochs ended") for s in told)

@@ -13,9 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.diagnose.rules.too_few_epochs import expected_gain
 from goodfit.errors import UsageError
 from goodfit.models.recipe import Recipe
 from goodfit.study.statistics import Array, aligned
+
+WORTH_TELLING = 0.02
+"""Share of the loss that as many epochs again (ten at least) should take off, so that a verdict might change. Chosen:
+far less than makes a finding, for it takes little to turn a small difference."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,18 @@ def epochs(val_loss: Array, *, epochs_run: Array | None = None) -> Choice:
     if left_out:
         reason += f"; {left_out} of {len(loss)} runs diverged and are left out"
     return Choice(value, lowest + 1, tuple(e + 1 for e in within), reason + ".")
+
+
+def improving(val_loss: Array) -> bool:
+    """Whether the mean validation curve, shape `(runs, epochs)`, ends in a fall that is worth going on for.
+
+    Runs that ended early or diverged are left out.
+    """
+    whole = val_loss[np.isfinite(val_loss).all(axis=1)]
+    if not len(whole) or whole.shape[1] < 3:
+        return False
+    mean = np.mean(_smoothed(whole), axis=0)
+    return expected_gain(mean) >= WORTH_TELLING * abs(float(mean[-1]))
 
 
 def _within_one_error(d: Array, resampled: tuple[int, int] | None) -> bool:

@@ -77,7 +77,7 @@ class Variant:
         reason: Why that number.
         scores: Validation accuracy of each run after that many epochs, `(seeds,)`; NaN where it diverged.
         findings: What is wrong with it.
-        improving: Whether its validation loss was still falling, beyond a standard error, when its epochs ended.
+        improving: Whether it was still improving when its epochs ended: they are all chosen, and the loss still fell.
     """
 
     name: str
@@ -500,9 +500,9 @@ class Study:
         loss = curves["val_loss"]
         if np.isfinite(loss).any():
             picked = selection.epochs(loss, epochs_run=curves.epochs_run)
-            epochs, reason, improving = int(picked.value), picked.reason, picked.value == recipe.epochs > 1
+            epochs, reason = int(picked.value), picked.reason
         else:
-            epochs, reason, improving = recipe.epochs, "No run has a finite validation loss.", False
+            epochs, reason = recipe.epochs, "No run has a finite validation loss."
         if recipe.patience is not None:
             epochs = max(1, round(float(np.median([r.best_epoch for r in runs]))))
             reason = f"Early stopping kept the weights of epoch {epochs} (median over seeds)."
@@ -525,6 +525,7 @@ class Study:
         steps = -(-self.split[0] // recipe.batch_size)
         inside = {"steps": steps, "chance": context.chance}
         findings = with_internals(curves, diagnose.curves(curves, context=context), **inside)
+        improving = epochs == recipe.epochs and selection.improving(loss)
         return Variant(name, recipe, runs, epochs, reason, scores, findings, improving)
 
     def affordable_seeds(self, took: float) -> int:

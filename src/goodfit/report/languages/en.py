@@ -78,7 +78,7 @@ MESSAGES = {
     "comparison.fixed": "All seeds share one split: the figures speak for that split only.",
     "comparison.more.one": "about {n} more seed would decide",
     "comparison.more.many": "about {n} more seeds would decide",
-    "comparison.improving": "the last one: still improving",
+    "comparison.improving": "more epochs could change this",
     "comparison.diverged": "{runs} of {n} runs diverged",
     "comparison.reference": "reference",
     "comparison.fresh": "on fresh seeds",

@@ -78,7 +78,7 @@ MESSAGES = {
     "comparison.fixed": "Todas las semillas comparten una partición: las cifras solo hablan de ella.",
     "comparison.more.one": "una semilla más lo decidiría",
     "comparison.more.many": "unas {n} semillas más lo decidirían",
-    "comparison.improving": "la última: aún mejoraba",
+    "comparison.improving": "más épocas podrían cambiarlo",
     "comparison.diverged": "{runs} de {n} ejecuciones divergieron",
     "comparison.reference": "referencia",
     "comparison.fresh": "con semillas nuevas",

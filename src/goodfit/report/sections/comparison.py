@@ -44,8 +44,8 @@ def _metrics(build: Build) -> str:
     return table(head, rows, build.texts("comparison.metrics"), words=(0,))
 
 
-def verdict(build: Build, found: dict[str, Any]) -> str:
-    """A verdict as a sign and a word, so that no colour is needed to tell; what would decide it; runs that diverged."""
+def verdict(build: Build, found: dict[str, Any], improving: bool = False) -> str:
+    """A verdict as a sign and a word, so that no colour is needed to tell; and what would decide or change it."""
     word = found.get("verdict")
     if not word:
         return numbers.MISSING
@@ -54,6 +54,7 @@ def verdict(build: Build, found: dict[str, Any]) -> str:
     more = [build.texts.many("comparison.more", found["more_seeds"])] if numbers.known(found.get("more_seeds")) else []
     lost = (found.get("diverged") or [0, 0])[1]
     more += [build.texts("comparison.diverged", runs=lost, n=found["n"])] if lost else []
+    more += [build.texts("comparison.improving")] if improving else []
     below = "".join(f'<small class="below">{esc(text)}</small>' for text in more)
     return f'<span class="verdict-word"><i aria-hidden="true">{sign}</i>{said}</span>{below}'
 
@@ -64,7 +65,6 @@ def _table(build: Build) -> str:
     columns = ["variant", "seeds", "epoch", "accuracy", "loss", "effect", "p", "wins", "verdict"]
     if not fresh.get("comparison") and not any(contrast(v) for v in source.variants):
         del columns[5:]
-    improving = f'<small class="below">{esc(texts("comparison.improving"))}</small>'
     rows, kinds = [], []
     for v in source.variants:
         found = contrast(v)
@@ -73,10 +73,14 @@ def _table(build: Build) -> str:
             [
                 esc(v["name"]),
                 build.count(len(v.get("seeds") or [])),
-                build.count(v.get("best_epoch")) + (improving if v.get("still_improving") and not is_base else ""),
+                build.count(v.get("best_epoch")),
                 _metric(v, "val_accuracy", numbers.accuracy),
                 _metric(v, "val_loss", numbers.loss),
-                *(_effect(build, found) if not is_base else [_quiet(texts("comparison.reference")), "", "", ""]),
+                *(
+                    _effect(build, found, bool(v.get("still_improving")))
+                    if not is_base
+                    else [_quiet(texts("comparison.reference")), "", "", ""]
+                ),
             ]
         )
         kinds.append("chosen" if v["name"] == source.chosen else "base" if is_base else "")
@@ -98,7 +102,7 @@ def _metric(v: dict[str, Any], key: str, form: Any) -> str:
     return _with_interval(form(m.get("mean")), numbers.interval(m.get("low"), m.get("high"), form))
 
 
-def _effect(build: Build, found: dict[str, Any]) -> list[str]:
+def _effect(build: Build, found: dict[str, Any], improving: bool = False) -> list[str]:
     if found.get("verdict") == "diverged":
         return [numbers.MISSING] * 3 + [verdict(build, found)]
     p = found["p_holm"] if numbers.known(found.get("p_holm")) else found.get("p")
@@ -110,7 +114,7 @@ def _effect(build: Build, found: dict[str, Any]) -> list[str]:
             esc(numbers.percent(found.get("wins"))),
             esc(numbers.interval(found.get("wins_low"), found.get("wins_high"), numbers.percent)),
         ),
-        verdict(build, found),
+        verdict(build, found, improving),
     ]
 
 

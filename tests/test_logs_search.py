@@ -76,6 +76,9 @@ def test_missing_and_empty_folders(tmp_path):
         logs.read(tmp_path / "missing")
     with pytest.raises(LogError, match="holds no training log"):
         logs.read(tmp_path)
+    (tmp_path / "log.csv").write_text("epoch,loss\n")
+    with pytest.raises(LogError, match=r"no such log.*Did you mean 'log\.csv'"):
+        logs.read(tmp_path / "lag.csv")
 
 
 def test_a_folder_with_only_a_broken_log_says_what_is_wrong_with_it(tmp_path):

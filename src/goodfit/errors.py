@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class GoodfitError(Exception):
@@ -87,3 +88,11 @@ def near(name: str, names: Iterable[str], most: int = 3) -> str:
         return "did you mean " + " or ".join(repr(h) for h in hits) + "?"
     shown = ", ".join(repr(n) for n in known[:8])
     return f"there is {shown}{', ...' if len(known) > 8 else '.'}" if known else ""
+
+
+def beside(path: Path) -> str:
+    """What stands where a missing file was looked for, for a message: as `near`, or that there is no such folder."""
+    try:
+        return near(path.name, sorted(p.name for p in path.parent.iterdir() if not p.name.startswith(".")))
+    except OSError:
+        return f"There is no folder {path.parent} either."

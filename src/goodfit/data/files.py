@@ -10,7 +10,7 @@ import polars as pl
 
 from goodfit.data.sources import decode, delimited, idx, image_folder, jsonl, labelled_lines, npz, parquet, text_folder
 from goodfit.data.sources.raw import Raw
-from goodfit.errors import DataError, near
+from goodfit.errors import DataError, beside
 
 READERS: dict[str, Callable[[Path, str | None], Raw]] = {
     ".csv": delimited.read,
@@ -33,7 +33,7 @@ def open_path(path: Path, encoding: str | None = None, image_size: tuple[int, in
     if path.is_dir():
         return _open_folder(path, encoding, image_size)
     if not path.exists():
-        raise DataError(f"{path} does not exist", expected="a file, a folder or a built-in name", fix=_beside(path))
+        raise DataError(f"{path} does not exist", expected="a file, a folder or a built-in name", fix=beside(path))
     if idx.fits(path):
         return idx.read(path)
     suffixes = [s.lower() for s in path.suffixes]
@@ -94,10 +94,3 @@ def flat_folder(
     if not good.all():
         raise DataError(f"{images[good.argmin()]} is a damaged image")
     return found
-
-
-def _beside(path: Path) -> str:
-    try:
-        return near(path.name, sorted(p.name for p in path.parent.iterdir() if not p.name.startswith(".")))
-    except OSError:
-        return f"There is no folder {path.parent} either."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from goodfit.errors import LogError
+from goodfit.errors import LogError, beside
 from goodfit.history import History
 from goodfit.logs.base import Format, Log, Table
 from goodfit.logs.formats import FORMATS
@@ -47,7 +47,7 @@ def _read(path: Path) -> list[History]:
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise LogError("there is no such log", expected="a file or a folder", received=str(path))
+        raise LogError("there is no such log", expected="a file or a folder", received=str(path), fix=beside(path))
     if path.stat().st_size == 0:
         raise LogError("the log is empty", received=str(path))
     log = Log(path)

@@ -182,6 +182,20 @@ def test_a_table_too_large_for_memory_gives_the_same_data_set(name, tmp_path, mo
     assert a.to_dict() == b.to_dict()
 
 
+def test_leaks_are_found_in_a_part_of_the_rows_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(leaks, "BLOCK", 200)
+    monkeypatch.setattr(leaks, "FEW", 64)
+    frame = pl.concat([numbers_and_names()] * 10).with_columns(pl.int_range(600).sqrt().alias("part"))
+    frame = frame.with_columns(pl.col("label").replace({"a": "x", "b": "y"}).alias("again"))
+    frame.write_csv(tmp_path / "rows.csv")
+    _, large = both(tmp_path / "rows.csv", "label")
+    read = []
+    get = OnDisk.__getitem__
+    monkeypatch.setattr(OnDisk, "__getitem__", lambda self, at: (read.append(at), get(self, at))[1])
+    assert "again" in leaks.found(large)[0].message
+    assert [at.stop - at.start for at in read if isinstance(at, slice)] == [64] * 4
+
+
 def test_encoded_rows_that_memory_cannot_hold_are_told(tmp_path):
     frame = numbers_and_names()
     encoder = TableEncoder().fit(frame.drop("label"))

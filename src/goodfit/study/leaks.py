@@ -12,6 +12,9 @@ from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.preflight import target_leak
 from goodfit.diagnose.preflight.rows import Rows
 
+FEW = 1024
+"""Rows that are read from disk at once: with them all that lies between them."""
+
 
 def found(dataset: Dataset) -> list[Finding]:
     """What `goodfit check` says of leaks, by the development rows; nothing where the rows are no table.
@@ -24,7 +27,8 @@ def found(dataset: Dataset) -> list[Finding]:
     if isinstance(dataset.rows, OnDisk) and len(at) > BLOCK:
         at = np.sort(np.random.default_rng(0).choice(at, BLOCK, replace=False))
     frame, labels = dataset.select(at), dataset.labels[at]
-    frame = frame[:] if isinstance(frame, OnDisk) else frame
+    if isinstance(frame, OnDisk):
+        frame = pl.concat([frame[start : start + FEW] for start in range(0, len(frame), FEW)])
     assert isinstance(frame, pl.DataFrame)
     cells, names = columns.cells(frame)
     sides = np.zeros(len(labels), np.int8)

@@ -74,6 +74,8 @@ PyObject* targets(PyObject*, PyObject*) {
       {"goodfit_convolution", guarded<goodfit::convolution>},
       {"goodfit_convolution_input", guarded<goodfit::convolution_input>},
       {"goodfit_convolution_kernel", guarded<goodfit::convolution_kernel>},
+      {"goodfit_recurrent", guarded<goodfit::recurrent>},
+      {"goodfit_recurrent_gradients", guarded<goodfit::recurrent_gradients>},
       {"goodfit_winograd", guarded<goodfit::winograd>},
       {"goodfit_winograd_gradients", guarded<goodfit::winograd_gradients>},
       {"goodfit_max_pool", guarded<goodfit::max_pool>},

@@ -27,6 +27,12 @@ struct Tiles {
   ptrdiff_t wide, plane;            // floats from tile to tile, and from each of the 16 values to the next
 };
 
+// A few rows of a recurrent layer at one step: see recurrent.cpp. Floats from row to row.
+struct Cell {
+  int64_t rows, units;
+  ptrdiff_t x_row, saved_row, state_row, before_row, mask_row;
+};
+
 // What becomes of a product.
 struct Finish {
   bool add = false, rectify = false;
@@ -69,6 +75,19 @@ struct Products {
   void (*values_of_kernel)(int64_t rows, int64_t columns, const float* kernel, float* values, ptrdiff_t wide);
   void (*kernel_gradient_of_values)(int64_t rows, int64_t columns, const float* values, ptrdiff_t wide, int64_t parts,
                                     ptrdiff_t part, float* kernel);
+  // A step of an LSTM: x and the product of the state before with the recurrent kernel hold what goes into the gates
+  // (input, forget, value, output), whose values are `saved`. Where the mask (if any) is 0 the states stay.
+  void (*lstm_step)(const Cell&, const float* x, const float* product, const float* h_before, const float* c_before,
+                    const int8_t* mask, float* saved, float* h, float* c);
+  // Its gradient, from `grad` of h and what the next step gave: next_h and next_c become those of the states before but
+  // for x times the recurrent kernel, which is to be added.
+  void (*lstm_step_gradient)(const Cell&, const float* saved, const float* c, const float* c_before, const float* grad,
+                             const int8_t* mask, float* next_h, float* next_c, float* x);
+  // The same for a GRU that resets after its product (update, reset, value); the product's last part is saved too.
+  void (*gru_step)(const Cell&, const float* x, const float* product, const float* h_before, const int8_t* mask,
+                   float* saved, float* h);
+  void (*gru_step_gradient)(const Cell&, const float* saved, const float* h_before, const float* grad,
+                            const int8_t* mask, float* next_h, float* x, float* inner);
 };
 
 const Products& products();

@@ -18,7 +18,7 @@ from jax import Array
 
 from goodfit.models.native import call, native
 
-__all__ = ["convolve", "dense", "max_pool", "usable"]
+__all__ = ["alike", "convolve", "dense", "laned", "max_pool", "usable"]
 
 FEWEST_CHANNELS = 16
 """In a kernel that is taken by tiles."""
@@ -67,7 +67,7 @@ def _convolution(
     sizes = {} if tiles else {"down": np.int64(strides[0]), "across": np.int64(strides[1])}
     attributes = {**sizes, "rectify": relu}
 
-    @_laned
+    @laned
     def forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, Array]:
         lanes, window = max(len(x), len(kernel), len(bias)), 2 if pooled else 1
         size = (((n - k) // s + 1) // window for n, k, s in zip(x.shape[2:4], kernel.shape[1:3], strides, strict=True))
@@ -77,21 +77,21 @@ def _convolution(
         winners = jax.ShapeDtypeStruct(shape if pooled else (lanes, 0), jnp.int8)
         return call(f"goodfit_{'winograd' if tiles else 'convolution'}", shape, winners)(x, kernel, bias, **attributes)
 
-    @_laned
+    @laned
     def of_input(grad: Array, out: Array, winners: Array, x: Array, kernel: Array) -> Array:
-        grad, out, winners = _alike(grad, out, winners)
+        grad, out, winners = alike(grad, out, winners)
         shape = (max(len(grad), len(kernel)), *x.shape[1:])
         return call("goodfit_convolution_input", shape)(grad, out, winners, kernel, **attributes)
 
-    @_laned
+    @laned
     def of_kernel(grad: Array, out: Array, winners: Array, x: Array, kernel: Array, bias: Array) -> tuple[Array, Array]:
-        grad, out, winners = _alike(grad, out, winners)
+        grad, out, winners = alike(grad, out, winners)
         shapes = [(max(len(grad), len(x)), *a.shape[1:]) for a in (kernel, bias)]
         return call("goodfit_convolution_kernel", *shapes)(x, grad, out, winners, **attributes)
 
-    @_laned
+    @laned
     def of_all(grad: Array, out: Array, winners: Array, x: Array, kernel: Array, bias: Array) -> tuple[Array, ...]:
-        grad, out, winners = _alike(grad, out, winners)
+        grad, out, winners = alike(grad, out, winners)
         shapes = [(max(len(grad), len(x), len(kernel)), *a.shape[1:]) for a in (x, kernel, bias)]
         return call("goodfit_winograd_gradients", *shapes)(x, kernel, grad, out, winners, **attributes)
 
@@ -117,7 +117,7 @@ def _tiles_pay(x: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, 
     return pooled or 16 * -(-rows // 2) * -(-columns // 2) < 0.75 * 9 * rows * columns
 
 
-def _alike(*arrays: Array) -> list[Array]:
+def alike(*arrays: Array) -> list[Array]:
     """Arrays with as many lanes each as any of them has."""
     lanes = max(len(a) for a in arrays)
     return [jnp.broadcast_to(a, (lanes, *a.shape[1:])) for a in arrays]
@@ -127,14 +127,14 @@ def _alike(*arrays: Array) -> list[Array]:
 def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
     attributes = {"down": np.int64(size[0]), "across": np.int64(size[1])}
 
-    @_laned
+    @laned
     def forward(x: Array) -> Array:
         shape = (*x.shape[:2], x.shape[2] // size[0], x.shape[3] // size[1], x.shape[4])
         return call("goodfit_max_pool", shape)(x, **attributes)
 
-    @_laned
+    @laned
     def backward(x: Array, grad: Array) -> Array:
-        x, grad = _alike(x, grad)
+        x, grad = alike(x, grad)
         return call("goodfit_max_pool_gradient", x.shape)(x, grad, **attributes)
 
     function = jax.custom_vjp(forward)
@@ -142,7 +142,7 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
     return function
 
 
-def _laned(function: Callable[..., Any]) -> Callable[..., Any]:
+def laned(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays with lanes in front (or one for all lanes) as a function of single lanes."""
 
     @jax.custom_batching.custom_vmap

@@ -20,6 +20,7 @@ import numpy as np
 from goodfit.diagnose.internals import layers
 from goodfit.diagnose.internals.record import LARGEST, SATURATED
 from goodfit.diagnose.preflight.network import Part
+from goodfit.models.lowering import by_kernels
 from goodfit.models.network import OWN
 from goodfit.models.walk import flat_layers
 from goodfit.train import kernels
@@ -118,7 +119,8 @@ class Inside:
             held = [*zip(model.trainable_variables, full, strict=True), *fixed]
             with keras.StatelessScope(state_mapping=held):
                 # one output comes without a list around it
-                *hidden, out = keras.tree.flatten(self.look(self.program._packed(inputs), training=False))
+                look = by_kernels(partial(self.look, training=False), self.look)
+                *hidden, out = keras.tree.flatten(look(self.program._packed(inputs)))
             return aim.total(out, y, 0.0, jnp.ones(y.shape, bool), None)[0], hidden
 
         wanted = [trainable[p] for p in self.places if p is not None]

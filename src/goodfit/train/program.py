@@ -13,6 +13,7 @@ import numpy as np
 
 from goodfit.models import lane_layers, noise
 from goodfit.models.lane_form import LaneForm
+from goodfit.models.lowering import by_kernels
 from goodfit.models.network import Network
 from goodfit.models.walk import is_graph
 from goodfit.train import fused, kernels, plain
@@ -247,9 +248,9 @@ class Program:
         """A lane's mean loss over its own rows of a batch, and its sums."""
         scope = lane_layers.Scope(lane["rates"], lane["own"].astype(jnp.float32), lane["key"])
         with lane_layers.open_scope(scope):
-            out, non_trainable, extra = self.form.model.stateless_call(
-                trainable, non_trainable, self._packed(inputs), training=True, return_losses=True
-            )
+            model = self.form.model
+            call = by_kernels(partial(model.stateless_call, training=True, return_losses=True), model)
+            out, non_trainable, extra = call(trainable, non_trainable, self._packed(inputs))
         value, total = self.objective.total(out, y, lane["smoothing"], lane["own"], lane.get("weight"))
         right = self.objective.right(out, y) & lane["own"]
         return value + sum(extra, 0.0), (non_trainable, (total, right.sum(), lane["own"].sum()))
@@ -310,7 +311,8 @@ class Program:
             labels = y[safe]
 
             def lane(trainable: Any, non_trainable: Any, inputs: Any, member: jax.Array, metrics: Any) -> Any:
-                out, _ = self.form.model.stateless_call(trainable, non_trainable, self._packed(inputs), training=False)
+                call = by_kernels(partial(self.form.model.stateless_call, training=False), self.form.model)
+                out, _ = call(trainable, non_trainable, self._packed(inputs))
                 masks = roles(member, rows)
                 losses = aim.rows(out, labels, 0.0) if aim.kind == "rows" else jnp.zeros(rows.shape)
                 sums = (jnp.where(masks, losses, 0).sum(1), (masks & aim.right(out, labels)).sum(1), masks.sum(1))

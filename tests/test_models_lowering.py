@@ -122,6 +122,9 @@ def test_a_loop_multiplies_its_inputs_once():
             lambda x, w: lax.conv_general_dilated(x, w, (1, 1), "VALID"),  # channels first
             (numbers(2, 3, 6, 6), numbers(4, 3, 2, 2)),
         ),
+        (lambda x, w: x @ w, (numbers(0, 3), numbers(3, 4))),
+        (lambda x, w: x @ w, (numbers(2, 0), numbers(0, 4))),
+        (lambda x, w: jnp.matmul(x, w, preferred_element_type=jnp.bfloat16), (numbers(2, 3), numbers(3, 4))),
         (lambda x: lax.while_loop(lambda a: a.sum() < 9, lambda a: a * 2, jnp.abs(x)), (numbers(3),)),
         (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), (numbers(3),)),
     ],

@@ -53,6 +53,7 @@ CASES = [
     (nested(), 1),
     (chain(L.Conv2D(4, 3, activation="tanh"), L.MaxPooling2D()), 0),
     (chain(L.Conv2D(4, 3, activity_regularizer="l2"), L.MaxPooling2D()), 0),
+    (chain(L.Conv2D(4, 3), L.MaxPooling2D(activity_regularizer="l2")), 0),
     (chain(L.Conv2D(4, 3, dilation_rate=2), L.MaxPooling2D()), 0),
     (chain(L.Conv2D(4, 3), L.MaxPooling2D(3)), 0),
     (chain(L.Conv2D(4, 3), L.MaxPooling2D(2, strides=1)), 0),

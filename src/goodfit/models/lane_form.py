@@ -69,7 +69,7 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
             return copies.plain(layer)
         salt = salts.setdefault(id(layer), len(salts))
         if id(layer) in taken:
-            return keras.layers.Identity(name=layer.name)
+            return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
         clone = ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
         if id(layer) in pools:
             clone.pooled = True

@@ -171,7 +171,7 @@ class LaneConv2D(keras.layers.Conv2D):
         kernel, bias = self.kernel.value, self.bias.value if self.use_bias else None
         if not products.usable(inputs, kernel):
             x = super().call(inputs)
-            return keras.ops.max_pool(x, (2, 2), (2, 2)) if self.pooled else x
+            return keras.ops.max_pool(x, (2, 2), (2, 2), data_format=self.data_format) if self.pooled else x
         pads = jax.lax.padtype_to_pads(inputs.shape[1:3], self.kernel_size, self.strides, self.padding.upper())
         relu = self.activation is keras.activations.relu
         padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))

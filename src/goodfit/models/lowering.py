@@ -53,7 +53,7 @@ def _evaluated(
     values: dict[Any, Any] = {**(known or {}), **dict(zip(jaxpr.constvars, closed.consts, strict=True))}
     values.update(zip(jaxpr.invars, arrays, strict=True))
     for eqn in jaxpr.eqns:
-        if known and eqn.outvars[0] in known:
+        if known and eqn.outvars and eqn.outvars[0] in known:
             continue
         given = [v.val if isinstance(v, Literal) else values[v] for v in eqn.invars]
         out = (_RULES if rules is None else rules).get(eqn.primitive.name, _as_it_is)(eqn, given)
@@ -100,10 +100,9 @@ def _scan(eqn: Any, given: list[Any]) -> list[Any]:
 def _outside(eqn: Any, fixed: dict[Any, Any], each: dict[Any, Any]) -> bool:
     """Whether it multiplies a step's own input by something that is the same in all steps."""
     left, right = eqn.invars
-    plain = (
-        not eqn.params["dimension_numbers"][1][0] and not isinstance(left, Literal) and not isinstance(right, Literal)
-    )
-    return plain and left in each and right in fixed and products.usable(each[left], fixed[right])
+    if any(isinstance(v, Literal) for v in eqn.invars) or eqn.params["dimension_numbers"][1][0]:
+        return False
+    return left in each and right in fixed and _single(eqn, each[left], fixed[right])
 
 
 def _flat(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -124,7 +123,7 @@ def _dot(eqn: Any, given: list[Any], numbers: Any = None) -> list[Any]:
     """A product of a left array with a right one, summed over some axes of both, as rows times a kernel."""
     left, right = given
     (over_left, over_right), (batch, _) = numbers or eqn.params["dimension_numbers"]
-    if batch or not over_left or not products.usable(left, right):
+    if batch or not over_left or not _single(eqn, left, right):
         return _as_it_is(eqn, given)
     free_left = [i for i in range(left.ndim) if i not in over_left]
     free_right = [i for i in range(right.ndim) if i not in over_right]
@@ -135,6 +134,16 @@ def _dot(eqn: Any, given: list[Any], numbers: Any = None) -> list[Any]:
     else:
         out = _rows_by_kernel(left, right, free_left, over_left, over_right, free_right)
     return [out.reshape(*rows, *columns)]
+
+
+def _single(eqn: Any, *arrays: Any) -> bool:
+    """Whether arrays and result are of single precision, and none of them is empty."""
+    (out,) = eqn.outvars
+    return (
+        products.usable(*arrays)
+        and out.aval.dtype == jnp.float32
+        and 0 not in (out.aval.size, *(a.size for a in arrays))
+    )
 
 
 def _rows_by_kernel(x: Array, kernel: Array, free_x: Any, over_x: Any, over_kernel: Any, free_kernel: Any) -> Array:
@@ -150,7 +159,7 @@ def _convolution(eqn: Any, given: list[Any]) -> list[Any]:
     axes = x.ndim - 2
     last = (0, x.ndim - 1, *range(1, axes + 1))
     plain = (
-        products.usable(x, kernel)
+        _single(eqn, x, kernel)
         and axes in (1, 2)
         and p["dimension_numbers"].lhs_spec == p["dimension_numbers"].out_spec == last
         and p["dimension_numbers"].rhs_spec == (axes + 1, axes, *range(axes))
@@ -179,7 +188,7 @@ def _convolution(eqn: Any, given: list[Any]) -> list[Any]:
     return [out]
 
 
-_WRAPPED = ("jit", "pjit", "closed_call")
+_WRAPPED = ("jit", "pjit")
 _RULES: dict[str, Rule] = {
     "dot_general": _dot,
     "conv_general_dilated": _convolution,

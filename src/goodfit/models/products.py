@@ -23,6 +23,9 @@ __all__ = ["alike", "convolve", "dense", "laned", "max_pool", "usable"]
 FEWEST_CHANNELS = 16
 """In a kernel that is taken by tiles."""
 
+LARGEST_KERNEL = 1 << 16
+"""Channels in times channels out of such a kernel: each thread holds it several times over."""
+
 
 def usable(*arrays: Any) -> bool:
     """Whether these functions can be used on some arrays: plain float32 ones, with the C++ kernels at hand."""
@@ -31,6 +34,9 @@ def usable(*arrays: Any) -> bool:
 
 def dense(x: Array, kernel: Array, bias: Array | None = None, *, relu: bool = False) -> Array:
     """`x (..., in)` times `kernel (in, out)`, plus `bias (out,)`, and then ReLU."""
+    if 0 in (x.size, kernel.size):
+        out = x @ kernel if bias is None else x @ kernel + bias
+        return jax.nn.relu(out) if relu else out
     rows = x.reshape(1, 1, -1, x.shape[-1])
     out = convolve(rows, kernel[None, None], bias, relu=relu)
     return out.reshape(*x.shape[:-1], kernel.shape[1])
@@ -112,7 +118,9 @@ def _convolution(
 def _tiles_pay(x: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, int], pooled: bool) -> bool:
     """Whether tiles take clearly fewer multiplications: of each tile of 2x2 pixels 16, not 36, and what makes them."""
     rows, columns = (n - 2 for n in x[-3:-1])
-    if kernel[:2] != (3, 3) or strides != (1, 1) or min(kernel[2:]) < FEWEST_CHANNELS or min(rows, columns) < 2:
+    if kernel[:2] != (3, 3) or strides != (1, 1) or min(rows, columns) < 2:
+        return False
+    if min(kernel[2:]) < FEWEST_CHANNELS or kernel[2] * kernel[3] > LARGEST_KERNEL:
         return False
     return pooled or 16 * -(-rows // 2) * -(-columns // 2) < 0.75 * 9 * rows * columns
 

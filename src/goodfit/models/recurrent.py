@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -21,28 +22,46 @@ from keras.src import backend
 from goodfit.models import products
 from goodfit.models.native import call, native
 
+# Whether a layer of the model that is called gives zeros for masked steps: the backend is not told. None: Keras's way.
+_zeros: ContextVar[bool | None] = ContextVar("goodfit_recurrent", default=None)
+
 
 @contextmanager
 def quick(model: keras.Model) -> Iterator[None]:
     """While this is open, recurrent layers of a model that is called go by the kernels where they can."""
-    # The backend is not told whether a layer gives zeros for what is masked.
-    zeros = any(getattr(x, "zero_output_for_mask", False) and not x.return_sequences for x in model._flatten_layers())
-
-    def answer(layer: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
-        def asked(sequences: Any, *args: Any, **kwargs: Any) -> Any:
-            arrays = [a for a in (sequences, *args, *kwargs.values()) if isinstance(a, Array) and a.dtype != bool]
-            if not native("goodfit_recurrent") or not products.usable(*arrays):
-                return theirs(sequences, *args, **kwargs)
-            return layer(sequences, *args, zeros=zeros, **kwargs)
-
-        return asked
-
-    saved = backend.lstm, backend.gru
-    backend.lstm, backend.gru = answer(_lstm, saved[0]), answer(_gru, saved[1])
+    layers = model._flatten_layers()
+    _install()
+    token = _zeros.set(any(getattr(x, "zero_output_for_mask", False) and not x.return_sequences for x in layers))
     try:
         yield
     finally:
-        backend.lstm, backend.gru = saved
+        _zeros.reset(token)
+
+
+@cache
+def _install() -> None:
+    """Answer where Keras asks; outside of `quick` as before, and nowhere if this Keras does not ask."""
+    for name, layer in (("lstm", _lstm), ("gru", _gru)):
+        theirs = getattr(backend, name, None)
+        if theirs is not None:
+            setattr(backend, name, _answer(layer, theirs))
+
+
+def _answer(layer: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        zeros = _zeros.get()
+        arrays = [a for a in (sequences, *args, *kwargs.values()) if isinstance(a, Array) and a.dtype != bool]
+        known = kwargs.keys() >= _KEYWORDS and native("goodfit_recurrent") and products.usable(*arrays)
+        if zeros is None or not known or 0 in sequences.shape:
+            return theirs(sequences, *args, **kwargs)
+        return layer(sequences, *args, zeros=zeros, **kwargs)
+
+    return asked
+
+
+_KEYWORDS = {
+    "kernel", "recurrent_kernel", "bias", "activation", "recurrent_activation", "return_sequences", "go_backwards",
+}  # fmt: skip
 
 
 def _lstm(

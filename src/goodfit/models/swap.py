@@ -55,6 +55,7 @@ def pooled(model: keras.Model) -> dict[int, keras.layers.Layer]:
         (pool,) = after.values()
         sources = {id(t._keras_history.operation) for node in pool._inbound_nodes for t in node.input_tensors}
         fits = type(pool) is keras.layers.MaxPooling2D and _quick(pool) and pool.pool_size == (2, 2)
+        fits = fits and not pool.activity_regularizer
         monotonic = layer.activation in (keras.activations.relu, keras.activations.linear, None)
         if fits and monotonic and sources == {id(layer)}:
             found[id(layer)] = pool

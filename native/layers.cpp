@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 #include "parallel.h"
 #include "products.h"
@@ -29,11 +28,6 @@ const Products& products() {
 
 namespace {
 
-using Floats = ffi::Buffer<ffi::F32>;
-using Bytes = ffi::Buffer<ffi::S8>;
-
-ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(std::string("goodfit layers: ") + what); }
-
 // Shapes of a convolution without padding: x (lanes or 1, n, height, width, in), kernel (lanes or 1, down, across, in,
 // out), y (lanes, n, rows, columns, out), or half of it each way where it is the maximum of windows of 2x2 pixels.
 struct Shape {
@@ -56,9 +50,7 @@ struct Shape {
   template <class D>
   static bool fits(const D& x, const D& kernel, const D& y, int64_t stride_down, int64_t stride_across, bool pooled) {
     if (x.size() != 5 || kernel.size() != 5 || y.size() != 5 || stride_down < 1 || stride_across < 1) return false;
-    const int64_t lanes = std::max({x[0], kernel[0], y[0]});
-    for (const auto* d : {&x, &kernel, &y})
-      if ((*d)[0] != 1 && (*d)[0] != lanes) return false;
+    if (!laned(x, kernel, y)) return false;
     const int64_t rows = y[2] * (pooled ? 2 : 1), columns = y[3] * (pooled ? 2 : 1);
     return x[1] == y[1] && x[4] == kernel[3] && kernel[4] == y[4] && y[2] > 0 && y[3] > 0 &&
            (rows - 1) * stride_down + kernel[1] <= x[2] && (columns - 1) * stride_across + kernel[2] <= x[3];
@@ -92,10 +84,10 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   const bool pooled = winners->dimensions().size() == 5;
   if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across, pooled) ||
       (pooled && winners->element_count() != y->element_count()))
-    return wrong("shapes do not fit");
+    return unfit("layers");
   const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across, pooled);
   const int64_t biases = bias.element_count();
-  if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return wrong("shapes do not fit");
+  if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return unfit("layers");
   const Lines lines(s);
   const int64_t wide = whole(s.out), terms = s.down * s.across * s.in;
   Product p;
@@ -104,7 +96,7 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   p.b_inner = s.across * s.in * wide, p.b_term = wide;
   p.c_row = s.out;
   split(pool, s.lanes, lines.count(s.n), [&](int64_t lane, int64_t first, int64_t last) {
-    float* room = scratch((terms + 1) * wide + 2 * kChunk * s.out);
+    float* room = scratch<float>(0, (terms + 1) * wide + 2 * kChunk * s.out);
     float *const upper = room + (terms + 1) * wide, *const lower = upper + kChunk * s.out;
     const float* b = kernel.typed_data() + lane * s.kernel_lane;
     if (wide != s.out) {
@@ -134,17 +126,12 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   return ffi::Error::Success();
 }
 
-bool matches(const Floats& grad, const Floats& y, const Bytes& winners, bool rectify, bool pooled) {
-  const size_t n = grad.element_count();
-  return (!rectify || y.element_count() == n) && (!pooled || winners.element_count() == n);
-}
-
 ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes winners, Floats kernel,
                           ffi::Result<Floats> x, int64_t stride_down, int64_t stride_across, bool rectify) {
   const bool pooled = winners.dimensions().size() == 5;
   if (!matches(grad, y, winners, rectify, pooled) ||
       !Shape::fits(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled))
-    return wrong("shapes do not fit");
+    return unfit("layers");
   const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   const int64_t wide = whole(s.in), taps = s.down * s.across;
   const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1 && !pooled;
@@ -153,7 +140,7 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes win
   const Lines lines(s);
   const int64_t step = single ? 1 : lines.count(1);  // lines of one image add to one another
   split(pool, s.lanes, lines.count(s.n) / step, [&](int64_t lane, int64_t first, int64_t last) {
-    float* b = scratch(taps * s.out * wide + 2 * kChunk * s.out);
+    float* b = scratch<float>(0, taps * s.out * wide + 2 * kChunk * s.out);
     float* line = b + taps * s.out * wide;
     const float* k = kernel.typed_data() + lane * s.kernel_lane;
     if (wide != s.in) std::memset(b, 0, taps * s.out * wide * sizeof(float));
@@ -190,10 +177,10 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
   const bool pooled = winners.dimensions().size() == 5;
   if (!matches(grad, y, winners, rectify, pooled) ||
       !Shape::fits(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across, pooled))
-    return wrong("shapes do not fit");
+    return unfit("layers");
   const Shape s(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   const bool biased = bias->element_count() > 0;
-  if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return wrong("shapes do not fit");
+  if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return unfit("layers");
   const int64_t wide = whole(s.out), pixels = s.rows * s.columns;
   Product all;
   all.inner = s.rows, all.terms = s.columns;
@@ -207,7 +194,7 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
   split(pool, s.lanes, s.down * pieces, [&](int64_t lane, int64_t first, int64_t last) {
     Product p = all;  // `outer` is this task's own
     float* out = kernel->typed_data() + lane * s.kernel_lane;
-    float* room = scratch((std::min(block, s.n) * pixels + 1) * wide);
+    float* room = scratch<float>(0, (std::min(block, s.n) * pixels + 1) * wide);
     float *sums = room + std::min(block, s.n) * pixels * wide, *total = nullptr;
     if (biased && first == 0) {
       total = bias->typed_data() + lane * s.out;
@@ -252,10 +239,10 @@ bool pools(const Pool& p, int64_t n, size_t x, size_t y) {
 
 ffi::Error pool(ffi::ThreadPool threads, Floats x, ffi::Result<Floats> y, int64_t down, int64_t across) {
   const auto d = x.dimensions();
-  if (d.size() != 5) return wrong("shapes do not fit");
+  if (d.size() != 5) return unfit("layers");
   const int64_t images = d[0] * d[1];
   const Pool p{d[2], d[3], d[4], down, across};
-  if (!pools(p, images, x.element_count(), y->element_count())) return wrong("shapes do not fit");
+  if (!pools(p, images, x.element_count(), y->element_count())) return unfit("layers");
   const int64_t x_image = p.height * p.width * p.channels, y_image = p.pooled();
   split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
@@ -267,10 +254,10 @@ ffi::Error pool(ffi::ThreadPool threads, Floats x, ffi::Result<Floats> y, int64_
 ffi::Error pool_gradient(ffi::ThreadPool threads, Floats x, Floats y, ffi::Result<Floats> out, int64_t down,
                          int64_t across) {
   const auto d = x.dimensions();
-  if (d.size() != 5) return wrong("shapes do not fit");
+  if (d.size() != 5) return unfit("layers");
   const int64_t images = d[0] * d[1];
   const Pool p{d[2], d[3], d[4], down, across};
-  if (!pools(p, images, x.element_count(), y.element_count())) return wrong("shapes do not fit");
+  if (!pools(p, images, x.element_count(), y.element_count())) return unfit("layers");
   const int64_t x_image = p.height * p.width * p.channels, y_image = p.pooled();
   split(threads, 1, images, [&](int64_t, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)

@@ -63,11 +63,12 @@ void split(xla::ffi::ThreadPool& pool, int64_t lanes, int64_t units, const Work&
   parallel(pool, lanes * parts, task);
 }
 
-// Memory of this thread that is kept for the next call.
-inline float* scratch(size_t n) {
-  thread_local std::vector<float> kept;
-  if (kept.size() < n) kept.resize(n);
-  return kept.data();
+// Memory of this thread that is kept for the next call; of each type there are four.
+template <class T>
+T* scratch(int which, size_t n) {
+  thread_local std::vector<T> kept[4];
+  if (kept[which].size() < n) kept[which].resize(n);
+  return kept[which].data();
 }
 
 }  // namespace goodfit

@@ -51,14 +51,6 @@ struct Rows {
   ptrdiff_t at(int64_t column) const { return column / units * batch * units + column % units; }
 };
 
-// Memory of this thread that is kept for the next call.
-template <class T>
-T* scratch(int which, size_t n) {
-  thread_local std::vector<T> kept[4];
-  if (kept[which].size() < n) kept[which].resize(n);
-  return kept[which].data();
-}
-
 struct Input {
   const int32_t *indptr, *rows;
   Features features;

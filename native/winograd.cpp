@@ -19,11 +19,6 @@ namespace goodfit {
 
 namespace {
 
-using Floats = ffi::Buffer<ffi::F32>;
-using Bytes = ffi::Buffer<ffi::S8>;
-
-ffi::Error wrong() { return ffi::Error::InvalidArgument("goodfit winograd: shapes do not fit"); }
-
 constexpr int64_t kValues = 16;  // of a tile
 constexpr int64_t kBlock = 64;   // tiles that are worked on together, about: their values stay in the cache
 
@@ -52,10 +47,7 @@ struct Shape {
 
   template <class D>
   static bool fits(const D& x, const D& kernel, const D& y, bool pooled) {
-    if (x.size() != 5 || kernel.size() != 5 || y.size() != 5) return false;
-    const int64_t lanes = std::max({x[0], kernel[0], y[0]});
-    for (const auto* d : {&x, &kernel, &y})
-      if ((*d)[0] != 1 && (*d)[0] != lanes) return false;
+    if (x.size() != 5 || kernel.size() != 5 || y.size() != 5 || !laned(x, kernel, y)) return false;
     const int64_t size = pooled ? 2 : 1;
     return x[1] == y[1] && kernel[1] == 3 && kernel[2] == 3 && x[4] == kernel[3] && kernel[4] == y[4] && y[2] > 0 &&
            y[3] > 0 && (x[2] - 2) / size == y[2] && (x[3] - 2) / size == y[3];
@@ -75,14 +67,14 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   const bool pooled = winners->dimensions().size() == 5;
   if (!Shape::fits(x.dimensions(), kernel.dimensions(), y->dimensions(), pooled) ||
       (pooled && winners->element_count() != y->element_count()))
-    return wrong();
+    return unfit("winograd");
   const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), pooled);
   const int64_t biases = bias.element_count();
-  if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return wrong();
+  if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return unfit("winograd");
   Product p;
   p.terms = s.in, p.a_row = s.wide_in, p.a_term = 1, p.b_term = s.wide_out, p.c_row = s.wide_out;
   split(pool, s.lanes, s.n, [&](int64_t lane, int64_t first, int64_t last) {
-    float* const u = scratch(s.kernel_values() + kValues * (s.x_tiles.plane + s.y_tiles.plane));
+    float* const u = scratch<float>(0, s.kernel_values() + kValues * (s.x_tiles.plane + s.y_tiles.plane));
     float *const v = u + s.kernel_values(), *const m = v + kValues * s.x_tiles.plane;
     if (s.wide_out != s.out) std::memset(u, 0, s.kernel_values() * sizeof(float));
     products().values_of_kernel(s.in, s.out, kernel.typed_data() + lane * s.kernel_lane, u, s.wide_out);
@@ -112,14 +104,13 @@ ffi::Error gradients(ffi::ThreadPool pool, Floats x, Floats kernel, Floats grad,
                      bool rectify) {
   const bool pooled = winners.dimensions().size() == 5;
   if (!Shape::fits(x.dimensions(), kernel.dimensions(), grad.dimensions(), pooled) ||
-      (rectify && y.element_count() != grad.element_count()) ||
-      (pooled && winners.element_count() != grad.element_count()))
-    return wrong();
+      !matches(grad, y, winners, rectify, pooled))
+    return unfit("winograd");
   const Shape s(x.dimensions(), kernel.dimensions(), grad.dimensions(), pooled);
   const int64_t biases = to_bias->element_count();
   if (int64_t(to_x->element_count()) != s.lanes * s.n * s.x_image ||
       int64_t(to_kernel->element_count()) != s.lanes * 9 * s.in * s.out || (biases != 0 && biases != s.lanes * s.out))
-    return wrong();
+    return unfit("winograd");
   Product of_input;
   of_input.terms = s.out, of_input.a_row = s.wide_out, of_input.a_term = 1;
   of_input.b_term = s.wide_in, of_input.c_row = s.wide_in;
@@ -133,7 +124,7 @@ ffi::Error gradients(ffi::ThreadPool pool, Floats x, Floats kernel, Floats grad,
     std::memset(du, 0, part_size * sizeof(float));
     const int64_t transposed = kValues * s.out * s.wide_in;
     const int64_t planes = kValues * s.x_tiles.plane;
-    float* const u = scratch(transposed + kValues * s.in * s.out + 2 * planes + kValues * s.y_tiles.plane);
+    float* const u = scratch<float>(0, transposed + kValues * s.in * s.out + 2 * planes + kValues * s.y_tiles.plane);
     float *const straight = u + transposed, *const v = straight + kValues * s.in * s.out, *const dv = v + planes;
     float* const dm = dv + planes;
     products().values_of_kernel(s.in, s.out, kernel.typed_data() + lane * s.kernel_lane, straight, s.out);

@@ -109,14 +109,11 @@ def _flat(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The same without functions in it that were compiled apart."""
     if not any(e.primitive.name in _WRAPPED for e in closed.jaxpr.eqns):
         return closed
+    return jax.make_jaxpr(lambda *arrays: _evaluated(closed, list(arrays), rules=_OPENED))(*closed.in_avals)
 
-    def function(*arrays: Any) -> list[Any]:
-        return _evaluated(closed, list(arrays), rules=dict.fromkeys(_WRAPPED, _opened))
 
-    def _opened(eqn: Any, given: list[Any]) -> list[Any]:
-        return _evaluated(eqn.params["jaxpr"], given, rules=dict.fromkeys(_WRAPPED, _opened))
-
-    return jax.make_jaxpr(function)(*closed.in_avals)
+def _opened(eqn: Any, given: list[Any]) -> list[Any]:
+    return _evaluated(eqn.params["jaxpr"], given, rules=_OPENED)
 
 
 def _dot(eqn: Any, given: list[Any], numbers: Any = None) -> list[Any]:
@@ -189,6 +186,7 @@ def _convolution(eqn: Any, given: list[Any]) -> list[Any]:
 
 
 _WRAPPED = ("jit", "pjit")
+_OPENED: dict[str, Rule] = dict.fromkeys(_WRAPPED, _opened)
 _RULES: dict[str, Rule] = {
     "dot_general": _dot,
     "conv_general_dilated": _convolution,

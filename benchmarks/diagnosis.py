@@ -27,8 +27,9 @@ from goodfit.diagnose import Context, curves
 from goodfit.diagnose.rules.overfitting import Overfitting, rise, still_learning, strength
 from goodfit.diagnose.view import View
 from goodfit.history import History
+from labels import EXTENSIONS
 from shares import Table
-from watched_runs import EXTENSIONS, Watched, judge_healthy, judge_own, miss, own, section
+from watched_runs import Watched, judge_healthy, judge_own, miss, own, section
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- tables of benchmarks/diagnosis.py -->", "<!-- end of these tables -->"
@@ -224,9 +225,9 @@ def main() -> None:
     for half in ("fit", *(["judge"] if options.judge else [])) if runs.is_file() else ():
         halves[half] = own(runs, half)
         judge_own(table, halves[half], half)
-    for extension, (half, _) in EXTENSIONS.items():
-        if half in halves and (more := own(runs, extension)):
-            judge_healthy(table, extension, more, halves[half])
+    for name, extension in EXTENSIONS.items():
+        if extension.half in halves and (more := own(runs, name)):
+            judge_healthy(table, name, more, halves[extension.half])
     if "fit" in halves:
         miss(halves["fit"])
     if options.readme and options.judge:

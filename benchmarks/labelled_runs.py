@@ -35,6 +35,7 @@ from goodfit.settings import data_folders
 from goodfit.study import baseline
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained, history
 from goodfit.train.loop import Engine
+from labels import EXTENSIONS
 
 import keras  # isort: skip  (goodfit chooses its backend)
 
@@ -59,10 +60,6 @@ HALVES: dict[str, dict[str, tuple[str, str | None]]] = {
 }
 """Data sets of each half: name to source and target."""
 
-EXTENSIONS = {"fit-healthy": ("fit", 0, 20), "healthy": ("judge", 0, 14), "fresh": ("judge", 1, 16)}
-"""Extensions by healthy runs only: of which half, the how manieth of it (from 0), and how many runs of each sound
-network, of lengths drawn anew."""
-
 APART = 1_000
 """First seed of a half's first extension, and from there to that of the next."""
 
@@ -78,7 +75,7 @@ SEEDS = 3
 
 def data_sets(half: str) -> dict[str, tuple[str, str | None]]:
     """Data sets of a half or an extension: name to source and target."""
-    return HALVES[EXTENSIONS[half][0] if half in EXTENSIONS else half]
+    return HALVES[EXTENSIONS[half].half if half in EXTENSIONS else half]
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +261,7 @@ def watched(task: Task, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 def judged(task: Task, half: str, out: Path) -> Iterator[dict[str, Any]]:
     """The labelled runs of one data set; epochs are drawn among those whose truth is sure."""
     kept = out / f"watched-{task.group}.jsonl"
-    done, (_, which, more) = {}, EXTENSIONS.get(half, ("", 0, 0))
+    done, (_, which, more, _) = {}, EXTENSIONS.get(half, ("", 0, 0, ""))
     if kept.is_file():
         done = {(r["made"], r["seed"]): r for r in map(json.loads, kept.read_text().splitlines())}
     runs = longer(task, out)

@@ -1,5 +1,7 @@
 """What is wrong with the runs of `benchmarks/labelled_runs.py`, and the codes that are right about it."""
 
+from typing import NamedTuple
+
 FAULTS: dict[str, tuple[str, ...]] = {
     "rate x100": ("learning_rate_too_high", "diverged"),
     "rate /1000": ("learning_rate_too_low",),
@@ -21,3 +23,20 @@ FROM_THE_LOG: dict[str, tuple[str, ...]] = {
     "sorted split": ("unshuffled_split", "overfitting"),
 }
 """What else is right where there is nothing but the log: what the fault does, since its cause is not in there."""
+
+
+class Extension(NamedTuple):
+    """Healthy runs beside those of a half: of which, the how manieth of it (from 0), how many runs of each network."""
+
+    half: str
+    which: int
+    runs: int
+    name: str
+
+
+EXTENSIONS = {
+    "fit-healthy": Extension("fit", 0, 20, "extension of the fitting half"),
+    "healthy": Extension("judge", 0, 14, "first extension of the judging half"),
+    "fresh": Extension("judge", 1, 16, "fresh extension of the judging half"),
+}
+"""Of sound networks, with lengths drawn anew."""

@@ -14,7 +14,7 @@ from goodfit.diagnose import Context, Finding, curves
 from goodfit.diagnose.causes import causes_first
 from goodfit.diagnose.internals import Internals, internals
 from goodfit.history import History
-from labels import FAULTS, FROM_THE_LOG
+from labels import EXTENSIONS, FAULTS, FROM_THE_LOG
 from shares import Table, interval
 
 
@@ -110,17 +110,9 @@ KINDS = (*FAULTS, "overfitting", "too_few_epochs")
 NAMES = {"fit": "fitting", "judge": "judging"}
 
 
-EXTENSIONS = {
-    "fit-healthy": ("fit", "extension of the fitting half"),
-    "healthy": ("judge", "first extension of the judging half"),
-    "fresh": ("judge", "fresh extension of the judging half"),
-}
-"""Healthy runs beside those of a half: of which one, and what they are called."""
-
-
 def judge_healthy(table: Table, extension: str, more: list[Watched], half: list[Watched]) -> None:
     """Print and keep how often the healthy runs of an extension are alarmed, by data set and by code."""
-    before, name = [i for i in half if not i.named], EXTENSIONS[extension][1]
+    before, name = [i for i in half if not i.named], EXTENSIONS[extension].name
     print(f"Healthy runs, {name} ({len(more)})")
     for look in (LOOKS[0], LOOKS[2]):
         groups = dict.fromkeys(i.run["group"] for i in more)

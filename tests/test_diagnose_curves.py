@@ -115,6 +115,16 @@ def test_a_steady_fall_has_one_name_at_every_length(pace, accuracies):
     assert names == {"learning_rate_too_low" if pace < 1 / 80 else "too_few_epochs"}
 
 
+@pytest.mark.parametrize("epochs", [4, 7, 11, 30])
+def test_no_loss_is_foretold_to_fall_below_0(epochs):
+    loss = 0.95 - 0.85 * np.arange(epochs) / epochs
+    (found,) = curves({"loss": loss, "val_loss": 1.02 * loss, "val_accuracy": 0.99 - 0.5 * loss})
+    assert found.code == "too_few_epochs"
+    assert "should lower it by more than half." in found.message
+    assert found.evidence["expected_gain"] == 1
+    assert found.evidence["expected_accuracy_gain"] < 0.99
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.5, "info"), (0.7, "warning")])
 @pytest.mark.parametrize("epochs", [4, 7, 12])
 def test_a_validation_loss_that_hardly_follows_the_training_loss_will_soon_arrive(share, said, epochs):

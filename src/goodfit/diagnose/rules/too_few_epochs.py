@@ -116,6 +116,7 @@ class TooFewEpochs(Rule):
         if metric is not None and metric.is_accuracy and len(metric.smooth) == n and np.isfinite(metric.smooth).all():
             points, accuracy = gain * errors_per_loss(curve.smooth, 1 - metric.smooth), metric.last
         shared = holds(view)
+        foretold = f"about {worth:.0%}" if worth < 0.5 else "more than half"  # no straight line goes on to 0
         better = points is None or points >= WORTH_POINTS or points >= max(WORTH_ERRORS * (1 - accuracy), 0.005)
         return Finding(
             code=self.code,
@@ -124,16 +125,16 @@ class TooFewEpochs(Rule):
             confidence=confidence(sure if better else sure / 2),
             message=(
                 f"{curve.key} was still falling after {n} epochs ({-change:.3g} in the last {_epochs(third)}); "
-                f"{max(n, 10)} more should lower it by about {worth:.0%}."
+                f"{max(n, 10)} more should lower it by {foretold}."
             ),
             evidence={
                 "epochs": n,
                 "last": number(curve.last),
                 "fell": number(-change),
                 "over_epochs": third,
-                "expected_gain": number(worth),
+                "expected_gain": number(min(worth, 1.0)),
                 "standard_errors": number(min(surely, 1e6)),
-                **({} if points is None else {"expected_accuracy_gain": number(points)}),
+                **({} if points is None else {"expected_accuracy_gain": number(min(points, 1 - accuracy))}),
                 **({} if math.isinf(shared) else {"holds_for_validation": number(shared)}),
             },
             remedies=("more_epochs", "higher_learning_rate"),

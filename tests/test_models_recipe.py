@@ -136,8 +136,39 @@ def test_what_the_changes_are():
     assert network.from_recipe(smooth, 5, 3).label_smoothing == 0.1
 
 
+def wrapped():
+    """Hidden layers in wrappers only."""
+    x = keras.Input((6, 3))
+    h = L.Bidirectional(L.LSTM(8, return_sequences=True))(x)
+    h = L.TimeDistributed(L.Dense(4, activation="relu"))(h)
+    h = L.Bidirectional(L.GRU(8), merge_mode="sum")(h)
+    model = keras.Model(x, L.Dense(1, activation="sigmoid")(h))
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def test_treatments_reach_into_wrappers_and_both_directions():
+    base = recipe(wrapped)
+    assert base.units == (8,)
+
+    def treated(name):
+        model = treat.get(name).apply(base).build((6, 3)).model
+        assert model(RNG.random((5, 6, 3))).shape == (5, 1)
+        return model
+
+    there, each, back, _ = [x for x in treated("smaller 2").layers if not isinstance(x, L.InputLayer)]
+    assert [d.units for x in (there, back) for d in (x.forward_layer, x.backward_layer)] == [2] * 4
+    assert each.layer.units == 1
+    assert [x.rate for x in treated("dropout").layers if isinstance(x, L.Dropout)] == [0.5] * 3
+    there, each, back, _ = [x for x in treated("l2").layers if not isinstance(x, L.InputLayer)]
+    inner = [there.forward_layer, there.backward_layer, each.layer, back.forward_layer, back.backward_layer]
+    assert [x.kernel_regularizer.l2 for x in inner] == [pytest.approx(0.001)] * 5
+    kinds = [type(x).__name__ for x in treated("batch_normalization").layers[2:5]]
+    assert kinds == ["TimeDistributed", "BatchNormalization", "Activation"]
+
+
 def test_only_treatments_that_change_something_are_proposed():
-    for make in (dense, convolutions, recurrent, tied):
+    for make in (dense, convolutions, recurrent, tied, wrapped):
         base = recipe(make)
         proposed = treat.propose(base, [])
         assert proposed

@@ -128,10 +128,11 @@ class _Surgeon:
         self.pairs: list[tuple[Any, Any]] = []
         self.around: dict[int, tuple[list[Any], list[Any]]] = {}
 
-    def rebuilt(self, model: keras.Model) -> keras.Model:
-        """The model anew, nested ones too."""
+    def rebuilt(self, model: keras.Model, nested: bool = False) -> keras.Model:
+        """The model anew, nested ones too; of these a stack takes what then comes before it."""
         if isinstance(model, keras.Sequential):
-            stack: list[Any] = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in model.inputs]
+            given = [] if nested else model.inputs
+            stack: list[Any] = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in given]
             for layer in model.layers:
                 new = self.layer(layer)
                 before, after = self.around.get(id(new), ([], []))
@@ -152,7 +153,7 @@ class _Surgeon:
     def layer(self, layer: Any) -> Any:
         """One layer anew; what goes before and after it is noted."""
         if isinstance(layer, keras.Model):
-            new = self.rebuilt(layer)
+            new = self.rebuilt(layer, nested=True)
         else:
             new = self._changed(layer) if isinstance(layer, _L.Layer) else copies.plain(layer)
             self.pairs.append((layer, new))
@@ -164,26 +165,24 @@ class _Surgeon:
     def _changed(self, layer: Any) -> Any:
         hidden = id(layer) in self.hidden
         config = layer.get_config()
-        inner = config["layer"]["config"] if isinstance(layer, _L.Wrapper) and hidden else config
+        wrapped = [config[k] for k in ("layer", "backward_layer") if k in config and _inner(layer) is not layer]
+        for part in wrapped:
+            part.pop("build_config", None)  # it holds the width of what came before
         before: list[Any] = []
         after: list[Any] = []
         if isinstance(layer, _DROPOUTS) and self.rate is not None:
             rate, highest = self.rate
             config["rate"] = float(f"{layer.rate * rate / highest:.12g}") if highest else rate
         if hidden:
-            key = _width(layer)
-            inner[key] = max(1, round(inner[key] * self.scale))
-            if self.l1 is not None or self.l2 is not None:
-                own = _penalty(layer)
-                l1 = getattr(own, "l1", 0.0) if self.l1 is None else self.l1
-                l2 = getattr(own, "l2", 0.0) if self.l2 is None else self.l2
-                for name in [k for k in inner if k.endswith(_KERNELS)]:
-                    inner[name] = keras.regularizers.serialize(keras.regularizers.L1L2(float(l1), float(l2)))
-            if self.normalized and isinstance(layer, _PRODUCTS):
+            inner = _inner(layer)
+            for part in [part["config"] for part in wrapped] or [config]:
+                self._sized(part, layer)
+                if self.normalized and isinstance(inner, _PRODUCTS):
+                    part.update(activation="linear", use_bias=False)
+            if self.normalized and isinstance(inner, _PRODUCTS):
                 after.append(_L.BatchNormalization(axis=_channels(layer), name=f"{layer.name}_normalization"))
-                if getattr(layer.activation, "__name__", "") != "linear":
-                    after.append(_L.Activation(layer.activation, name=f"{layer.name}_activation"))
-                config.update(activation="linear", use_bias=False)
+                if getattr(inner.activation, "__name__", "") != "linear":
+                    after.append(_L.Activation(inner.activation, name=f"{layer.name}_activation"))
         if self.inserted is not None and id(layer) in self.dropped_after:
             after.append(_L.Dropout(self.inserted, name=f"{layer.name}_dropout"))
         if self.inserted is not None and id(layer) in self.dropped_before:
@@ -193,12 +192,26 @@ class _Surgeon:
             self.around[id(new)] = (before, after)
         return new
 
+    def _sized(self, config: dict[str, Any], layer: Any) -> None:
+        """Set width and penalties in the config of a hidden layer, or of what it wraps."""
+        key = _width(layer)
+        config[key] = max(1, round(config[key] * self.scale))
+        if self.l1 is None and self.l2 is None:
+            return
+        own = _penalty(layer)
+        l1 = getattr(own, "l1", 0.0) if self.l1 is None else self.l1
+        l2 = getattr(own, "l2", 0.0) if self.l2 is None else self.l2
+        for name in [k for k in config if k.endswith(_KERNELS)]:
+            config[name] = keras.regularizers.serialize(keras.regularizers.L1L2(float(l1), float(l2)))
+
 
 _KERNELS = ("kernel_regularizer", "pointwise_regularizer", "depthwise_regularizer")
 
 
 def _inner(layer: Any) -> Any:
-    """What a wrapper wraps."""
+    """What a wrapper wraps; of two directions the one forward."""
+    if isinstance(layer, _L.Bidirectional):  # which Keras does not call a wrapper
+        return layer.forward_layer
     return layer.layer if isinstance(layer, _L.Wrapper) and hasattr(layer, "layer") else layer
 
 
@@ -238,4 +251,5 @@ def _penalty(layer: Any) -> Any | None:
 
 
 def _channels(layer: Any) -> int:
-    return 1 if getattr(layer, "data_format", "") == "channels_first" else -1
+    first = getattr(_inner(layer), "data_format", "") == "channels_first"
+    return 1 + isinstance(layer, _L.TimeDistributed) if first else -1

@@ -298,8 +298,11 @@ def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path):
 
 
 def test_a_treatment_that_changes_nothing_is_an_error(tmp_path):
-    with pytest.raises(UsageError, match="would change nothing"):
-        job.fit(table(), "species", out=tmp_path / "out", **{**FIT, "recipe": RECIPE.but(l2=0.01)})
+    with pytest.raises(UsageError, match=r"would change nothing.*Leave it out, or try 'dropout 0.7'"):
+        job.fit(table(), "species", out=tmp_path / "out", **{**FIT, "recipe": RECIPE.but(dropout=0.5)})
+    linear = {**FIT, "recipe": RECIPE.but(units=())}
+    with pytest.raises(UsageError, match=r"would change nothing.*Leave it out\.$"):
+        job.fit(table(), "species", out=tmp_path / "linear", **linear)
     with pytest.raises(UsageError, match="dropout"):
         job.fit(table(), "species", out=tmp_path / "two", **{**FIT, "treatments": ["dropuot"]})
 

@@ -145,10 +145,12 @@ class Study:
         self.base = self.changed(self.given())
         for treatment in self.treatments:
             if treatment.apply(self.base) == self.base:
+                other = type(treatment).suited(self.base)
+                instead = f", or try {other.name!r}" if other and other.apply(self.base) != self.base else ""
                 raise UsageError(
                     f"treatment {treatment.name!r} would change nothing",
                     expected="a treatment that differs from the base",
-                    fix="Leave it out, or give it another strength.",
+                    fix=f"Leave it out{instead}.",
                 )
         identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.identity}
         self.folder = Folder(out, {**identity, "options": self.options.to_dict()})

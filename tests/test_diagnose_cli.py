@@ -146,6 +146,16 @@ def test_the_first_line_counts_epochs_and_leaves_out_a_best_that_there_is_not(go
     assert goodfit("diagnose", tmp_path / "h.json")[1].splitlines()[0].endswith(said)
 
 
+def test_one_epoch_is_said_to_be_too_short(goodfit, tmp_path):
+    path, short = tmp_path / "h.json", "  note: one epoch is too short to judge a training by."
+    path.write_text('{"loss": [0.7], "val_loss": [0.6]}')
+    assert short in goodfit("diagnose", path)[1].splitlines()
+    assert json.loads(goodfit("diagnose", path, "--json")[1])["runs"][0]["status"] == "healthy"
+    for judged in ('{"loss": [0.7, 0.6]}', '{"loss": [NaN]}'):
+        path.write_text(judged)
+        assert short not in goodfit("diagnose", path)[1]
+
+
 @pytest.mark.parametrize(
     "content", ['{"loss": [1, 1, 1]}', '{"val_accuracy": [0.5, 0.6]}', '{"loss": [NaN, NaN]}', '{"loss": [0.5]}']
 )

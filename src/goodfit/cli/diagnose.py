@@ -149,7 +149,8 @@ def _print(h: History, found: list[Finding], status: str, plot: bool) -> None:
     epochs, best = int(h.epochs_run.max(initial=0)), _best(h)
     length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
     print(f"{_name(h)}: {status} ({length}{runs}{'' if best is None else f', best epoch {best}'})")
-    for note in h.meta.get("notes", []):
+    short = ["one epoch is too short to judge a training by"] if epochs == 1 and status == "healthy" else []
+    for note in [*h.meta.get("notes", []), *short]:
         print(textwrap.fill(f"note: {note}.", wide, initial_indent="  ", subsequent_indent="        "))
     if plot:
         from goodfit.cli.plot import drawn

@@ -8,6 +8,7 @@ import pytest
 
 from goodfit.cli.diagnose import run
 from goodfit.errors import LogError
+from goodfit.logs import read
 from test_logs_formats import ACC, LOSS, VAL, VAL_ACC, event
 
 ROWS = [*zip(range(4), ACC, LOSS, VAL_ACC, VAL, strict=True)] * 2
@@ -71,3 +72,23 @@ def test_numbers_beyond_single_precision(tmp_path, capsys, written, status):
     path.write_text("epoch,loss\n0,0.9\n1,0.5\n2,0.3\n" + f"3,{written}\n")
     assert run([str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("rows", "notes"),
+    [
+        (["0,.7,.7", "1,.6,.6", "2,.5,.5", "3,.4,.4"], []),
+        (["0,.7,.7", "1,.6,nan", "2,.5,.5", "3,.4,.4"], ["val_loss has no number at epoch 2"]),
+        (["0,.7,.7", "1,.6,.6", "2,,", "3,.4,.4", "4,.3,NA"], ["nothing was logged at epoch 3", "val_loss"]),
+        (["1,.7,.7", "2,nan,nan", "3,.5,.5", "4,.4,.4"], ["loss and val_loss have no number at epoch 2"]),
+        ([f"{i},.5,{'.6' if i % 2 else ''}" for i in range(9)], []),  # validated every other epoch
+        (["0,.7,.7", "1,.6,.6", "2,nan,nan", "3,nan,nan"], []),  # diverged, as a finding tells
+    ],
+)
+def test_gaps_are_told_by_column_and_epoch(tmp_path, rows, notes):
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["epoch,loss,val_loss", *rows]))
+    (history,) = read(path)
+    assert len(history.meta["notes"]) == len(notes)
+    for note, said in zip(history.meta["notes"], notes, strict=True):
+        assert note.startswith(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -105,7 +106,31 @@ def _points(curves: dict[str, Column], epoch: Array | None, notes: list[str]) ->
             notes.append(f"{key} was in percent")
             out = out / 100
         points[key] = out
+    _tell_gaps(points, notes)
     return points
+
+
+def _tell_gaps(points: dict[str, Array], notes: list[str]) -> None:
+    """Note where a loss or an accuracy has no number while training went on; one measured every few epochs has none."""
+    trained = np.flatnonzero(np.isfinite(points["loss"])) if "loss" in points else np.empty(0)
+    gaps: dict[tuple[int, ...], list[str]] = {}
+    for key, curve in points.items():
+        there = np.flatnonzero(~np.isnan(curve))
+        end = int(trained[-1]) + 1 if len(trained) else len(curve)
+        missing = np.flatnonzero(np.isnan(curve[:end]))
+        every = len(there) > 2 and np.all(np.diff(there, 2) == 0) and there[1] - there[0] > 1
+        if ("loss" in key or "acc" in key) and 0 < len(missing) < len(there) and not every:
+            gaps.setdefault(tuple((missing + 1).tolist()), []).append(key)
+    for epochs, keys in gaps.items():
+        notes.append(f"{_all_of(keys)} {'has' if len(keys) == 1 else 'have'} no number at epoch {_all_of(epochs)}")
+
+
+def _all_of(items: Iterable[Any], most: int = 5) -> str:
+    """`a, b and c`; of many the first."""
+    *first, last = map(str, items)
+    if len(first) >= most:
+        return f"{', '.join(first[:most])}, ..."
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _bins(curves: dict[str, Column], epoch: Array | None, notes: list[str]) -> Array:
@@ -115,6 +140,10 @@ def _bins(curves: dict[str, Column], epoch: Array | None, notes: list[str]) -> A
         numbers, bins = np.unique(epoch[logged], return_inverse=True)
         if numbers[0] > 1:
             notes.append(f"the log begins at epoch {numbers[0]:.0f}; epochs are counted from there")
+        blank = np.setdiff1d(epoch, numbers)
+        if len(blank):
+            told = _all_of((blank + (epoch.min() == 0)).astype(int))
+            notes.append(f"nothing was logged at epoch {told}; those after it are counted without it")
         return _placed(bins, logged)
     val = next((curves[k][1] for k in ("val_loss", "val_accuracy") if k in curves), np.zeros(len(logged), bool))
     if epoch is not None and not val.any():

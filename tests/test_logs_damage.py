@@ -92,3 +92,21 @@ def test_gaps_are_told_by_column_and_epoch(tmp_path, rows, notes):
     assert len(history.meta["notes"]) == len(notes)
     for note, said in zip(history.meta["notes"], notes, strict=True):
         assert note.startswith(said)
+
+
+@pytest.mark.parametrize("names", ["epoch,loss,val_loss", "epoch,step,train_loss", "step,val_loss,loss"])
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("", "has a header and no rows"),
+        ("\n0,.7\n1,.6\n", "line 3 does not fit the header; expected 3 cells parted by ','; received 2 in "),
+        ("x,y,z\n,,\n", "no number for a loss or an accuracy from line 2 on"),
+    ],
+)
+def test_below_a_good_header_the_damaged_line_is_named(tmp_path, names, rows, said):
+    path = tmp_path / "log.csv"
+    path.write_text(f"{names}\n{rows}")
+    with pytest.raises(LogError) as error:
+        read(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)

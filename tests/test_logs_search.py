@@ -83,7 +83,7 @@ def test_missing_and_empty_folders(tmp_path):
 
 def test_a_folder_with_only_a_broken_log_says_what_is_wrong_with_it(tmp_path):
     (tmp_path / "log.csv").write_text("epoch,loss,val_loss\n")
-    with pytest.raises(LogError, match="no epoch"):
+    with pytest.raises(LogError, match="no rows"):
         logs.read(tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from goodfit.errors import LogError
 from goodfit.logs.base import Format, Log, Table, value
 from goodfit.logs.table import KERAS, header, read_tables
 
@@ -26,7 +25,4 @@ class KerasCSV(Format):
 
     def read(self, log: Log) -> list[Table]:
         """One table for each header; epochs that start again are parted later."""
-        tables = read_tables(log)
-        if not tables:
-            raise LogError("the log has a header and no epoch", received=str(log.path))
-        return tables
+        return read_tables(log)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from goodfit.errors import LogError
 from goodfit.logs.base import Format, Log, Table
 from goodfit.logs.table import header, looks_like_a_log, read_tables
 
@@ -18,7 +17,4 @@ class PlainCSV(Format):
 
     def read(self, log: Log) -> list[Table]:
         """One table for each header and each run that a column names."""
-        tables = read_tables(log)
-        if not tables:
-            raise LogError("the log has a header and no rows", received=str(log.path))
-        return tables
+        return read_tables(log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
+from goodfit.errors import LogError
 from goodfit.logs.base import Log, Table, value
 from goodfit.logs.names import canonical
 
@@ -54,20 +55,29 @@ def looks_like_a_log(cells: list[str]) -> bool:
 
 
 def read_tables(log: Log) -> list[Table]:
-    """All tables in the file: a repeated header begins a new one; rows that do not fit are counted in a note."""
+    """All tables in the file: a repeated header begins a new one; rows that do not fit are counted in a note.
+
+    Raises:
+        LogError: There is a header, and no row below it that fits and holds a loss or an accuracy.
+    """
     by = delimiter(log.lines[0])
     tables: list[tuple[list[str], list[list[str]]]] = []
-    skipped = 0
-    for line in log.lines:
+    skipped: list[tuple[int, int]] = []  # the line, and its cells
+    first = 0
+    for number, line in enumerate(log.text.splitlines(), 1):
+        if not line.strip():
+            continue
         cells = [c.strip() for c in split(line, by)]
         if is_header(cells) and looks_like_a_log(cells):
             tables.append((cells, []))
         elif not tables and len(cells) in KERAS and value(cells[0]) in (0.0, 1.0):
+            first = number
             tables.append((KERAS[len(cells)], [cells]))
         elif tables and len(cells) == len(tables[-1][0]):
+            first = first or number
             tables[-1][1].append(cells)
         else:
-            skipped += 1
+            skipped.append((number, len(cells)))
     out = []
     for i, (names, rows) in enumerate(tables):
         if by == ";":  # decimal commas
@@ -79,8 +89,20 @@ def read_tables(log: Log) -> list[Table]:
             table.notes.append("the file has no header; columns were taken as " + ", ".join(names))
         if rows:
             out += parted(table, labels)
+    if tables and not out and not skipped:
+        raise LogError("the log has a header and no rows", received=str(log.path))
+    if tables and not out:
+        raise LogError(
+            f"line {skipped[0][0]} does not fit the header",
+            expected=f"{len(tables[0][0])} cells parted by {by!r}",
+            received=f"{skipped[0][1]} in {log.path}",
+        )
+    curves = [c for t in out for n, c in t.columns.items() if re.search("loss|acc", canonical(n)[0])]
+    if out and all(v is None for c in curves for v in c):
+        raise LogError(f"no number for a loss or an accuracy from line {first} on", received=str(log.path))
     if skipped and out:
-        out[-1].notes.append(f"{skipped} of {len(log.lines)} lines did not fit and were left out")
+        lines = f"{len(skipped)} of {len(log.lines)} lines"
+        out[-1].notes.append(f"{lines} did not fit and were left out, line {skipped[0][0]} first")
     return out
 
 

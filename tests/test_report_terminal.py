@@ -213,6 +213,12 @@ def test_one_comparison_stands_beside_the_metrics(study):
     assert max(map(len, (every + one).splitlines())) <= 80
 
 
+@pytest.mark.parametrize(("seeds", "warned"), [(1, True), (2, True), (5, True), (6, False), (29, False)])
+def test_few_seeds_are_said_to_establish_nothing(study, seeds, warned):
+    found = [v["comparison"] | {"names": ["base", v["name"]], "n": seeds} for v in study["variants"][1:]]
+    assert ("nothing, and an interval over so few" in printed(summary.comparison(study, found))) is warned
+
+
 def test_the_end_goes_to_stdout(study, capfd):
     terminal.summary(study, "imdb")
     terminal.comparison(study, [study["variants"][1]["comparison"]])

@@ -242,6 +242,16 @@ def test_the_same_difference_in_every_seed_has_the_p_of_its_signs():
     assert compare(BASE[:5], BASE[:5] + 0.05).verdict == "undecided"
 
 
+@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("difference", [0, 0.05])
+def test_few_seeds_that_all_differ_by_the_same_have_no_interval(n, difference):
+    c = compare(BASE[:n], BASE[:n] + difference)
+    assert (c.low, c.high, c.verdict) == (-np.inf, np.inf, "undecided")
+    assert c.to_dict()["low"] is None
+    assert "interval" not in c.message
+    assert np.isfinite(compare(BASE[:n], BASE[:n] + difference + NOISE[:n]).low)
+
+
 def test_a_diverged_run_counts_as_worst_and_is_told():
     other = BASE + 0.03 + NOISE
     whole = compare(BASE, other)

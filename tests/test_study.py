@@ -336,6 +336,14 @@ def test_the_headline_says_what_fresh_seeds_say(verdict, said, finished):
     )
 
 
+def test_a_study_of_few_seeds_says_that_they_establish_nothing(finished):
+    study, _ = finished
+    base, *others = study["variants"]
+    for seeds, few in ((2, True), (6, False)):
+        told = sentences.verdict({**study, "variants": [{**base, "seeds": list(range(seeds))}, *others]})
+        assert any(s.startswith(f"{seeds} paired seeds establish nothing") for s in told) is few
+
+
 def test_a_run_that_diverged_scores_nothing():
     curves = {"val_accuracy": np.asarray([0.9, 0.8]), "val_loss": np.asarray([0.5, np.nan]), "loss": np.zeros(2)}
     assert np.isnan(score(Trained("v", 0, curves, 1), 1))

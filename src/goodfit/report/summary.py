@@ -97,6 +97,8 @@ def comparison(study: dict[str, Any], comparisons: Iterable[Any]) -> Group:
     from rich.console import Group
     from rich.text import Text
 
+    from goodfit.study.comparison import too_few
+
     found = [clean(c if isinstance(c, dict) else c.to_dict()) for c in comparisons]
     base = found[0]["names"][0]
     parts: list[RenderableType] = [Text(f"Against {base}, over paired seeds:", style="bold")]
@@ -105,6 +107,8 @@ def comparison(study: dict[str, Any], comparisons: Iterable[Any]) -> Group:
         effect, *others = _effect(c)
         table.add_row(Text(c["names"][1]), str(c["n"]), effect, *others)
     parts += [table, Text(LEGEND, style="dim")]
+    if len(found) > 1 and (warned := too_few(max(c["n"] for c in found))):
+        parts.append(Text(warned))
     if len(found) == 1:
         parts += [Text(), _side_by_side(Source(clean(study)), list(found[0]["names"])), Text()]
         parts.append(Text(found[0].get("message") or ""))

@@ -28,7 +28,8 @@ class Comparison:
         metric: What was compared.
         n: Paired seeds.
         effect: Mean paired difference; above 0 the other is better.
-        low: Lower end of the t interval of the effect at level `1 - alpha`; `-inf` for one seed.
+        low: Lower end of the t interval of the effect at level `1 - alpha`; `-inf` for one seed, and for fewer than
+            `FEWEST` that all differ by the same.
         high: Its upper end.
         p: Two-sided p of the same t test: below `alpha` exactly where the interval excludes 0.
         p_holm: `p` after Holm's correction for all treatments that were compared together.
@@ -78,9 +79,17 @@ class Comparison:
     message: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; an end of an interval that is infinite (one seed) becomes None."""
+        """JSON types only; an end of an interval that is infinite (too few seeds) becomes None."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def too_few(n: int) -> str:
+    """What to know of all comparisons over so many paired seeds; empty where they are enough for a verdict."""
+    if n >= FEWEST:
+        return ""
+    seeds = "1 paired seed establishes" if n == 1 else f"{n} paired seeds establish"
+    return f"{seeds} nothing, and an interval over so few is a first guess: a verdict takes {FEWEST} at least."
 
 
 def judged(c: Comparison, p_holm: float, level: float) -> Comparison:
@@ -127,7 +136,7 @@ def _sentence(c: Comparison, established: bool) -> str:
     split = "each with its own split" if c.split == "resampled" else "all on one split"
     p = "p < 0.0001" if c.p_holm < 1e-4 else f"p = {c.p_holm:.2g}"
     interval = f"{100 * (1 - c.alpha):.3g} % interval {_number(c, c.low)} to {_number(c, c.high)}"
-    facts = ", ".join(([interval] if c.n > 1 else []) + ([p] if c.n >= FEWEST else []) + [seeds, split])
+    facts = ", ".join(([interval] if math.isfinite(c.low) else []) + ([p] if c.n >= FEWEST else []) + [seeds, split])
     facts = f"({facts})"
     unit = f"points of {c.metric}" if _points(c) else f"in {c.metric}"
     if c.verdict in ("better", "worse"):

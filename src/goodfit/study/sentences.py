@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from goodfit.study.comparison import too_few
+
 
 def verdict(study: dict[str, Any]) -> list[str]:
     """What a reader should know, most important first; the first sentence is the headline.
@@ -93,7 +95,7 @@ def _tried(study: dict[str, Any]) -> list[str]:
         group = sorted((v for v in others if v["verdict"] == word), key=lambda v: -v["delta"]["mean"])
         if group:
             out.append(f"{lead}: " + ", ".join(_delta(v) for v in group) + ".")
-    return out + _improving(others)
+    return [*out, too_few(seeds), *_improving(others)]
 
 
 def _improving(variants: list[dict[str, Any]]) -> list[str]:

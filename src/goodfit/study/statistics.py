@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from goodfit.errors import UsageError
-from goodfit.study.comparison import Comparison, judged
+from goodfit.study.comparison import FEWEST, Comparison, judged
 from goodfit.study.proportions import accuracy_interval, mcnemar, wilson
 
 Array = np.ndarray
@@ -77,7 +77,8 @@ def compare(
     n = len(d)
     ratio = resampled[1] / resampled[0] if resampled else 0.0
     effect, sd = float(np.mean(d)), float(np.std(d, ddof=1)) if n > 1 else math.inf
-    half = _quantile(1 - alpha / 2, n) * sd * math.sqrt(1 / n + ratio)
+    # Few seeds that agree by luck, as accuracies of few rows do, tell nothing of the spread.
+    half = _quantile(1 - alpha / 2, n) * sd * math.sqrt(1 / n + ratio) if sd or n >= FEWEST else math.inf
     p_permutation = _sign_flip(d)
     wins, wins_low, wins_high = _wins(d, alpha, math.sqrt(1 + n * ratio))
     bootstrap = _bca(d, alpha, math.sqrt(1 + n * ratio)) if n >= BOOTSTRAP_FROM else None

@@ -498,14 +498,20 @@ def test_a_run_without_its_curves_is_told_and_can_be_trained_again(old, new, say
     assert numbers(job.fit(table(), "species", out=other, **FIT)) == numbers(study)
 
 
-def test_a_treatment_that_still_improved_at_its_end_is_said_to(tmp_path):
+def test_what_still_improved_at_its_end_is_said_to(tmp_path):
     """Half of all units left out: it learns more slowly, and is judged at as many epochs as the base."""
     short = {**FIT, "recipe": RECIPE.but(learning_rate=0.005, epochs=6), "treatments": ["dropout 0.5"]}
     study = job.fit(table(), "species", out=tmp_path / "out", **short)
     assert [v["still_improving"] for v in study["variants"]] == [True, True]
-    said = "'dropout 0.5' was still improving when its 6 epochs ended; more epochs could change this (--epochs 9, say)."
-    assert said in study["sentences"]
+    said = "still improving when their 6 epochs ended; more epochs could change this (--epochs 9, say)."
+    assert f"'base' and 'dropout 0.5' were {said}" in study["sentences"]
     assert ">more epochs could change this</small>" in (tmp_path / "out" / "report.html").read_text()
-    two = {**study["variants"][1], "name": "l2"}
-    told = sentences.verdict({**study, "variants": [*study["variants"], two]})
-    assert any(s.startswith("'dropout 0.5' and 'l2' were still improving when their 6 epochs ended") for s in told)
+    base, other = study["variants"]
+    longer = {**other, "name": "more_epochs 20", "recipe": {**other["recipe"], "epochs": 20}, "still_improving": False}
+    for variants, who in (
+        ([base], "'base' was still improving when its 6"),
+        ([base, other, longer], "'dropout 0.5' was still improving when its 6"),
+        ([base, other, {**other, "name": "l2"}], "'base', 'dropout 0.5' and 'l2' were still improving when their 6"),
+    ):
+        told = sentences.verdict({**study, "variants": variants})
+        assert [s.startswith(who) for s in told if "improving" in s] == [True]

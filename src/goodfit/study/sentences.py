@@ -77,7 +77,7 @@ def _wrong(study: dict[str, Any]) -> list[str]:
 def _tried(study: dict[str, Any]) -> list[str]:
     base, *others = study["variants"]
     if not others:
-        return ["No treatment was tried."]
+        return ["No treatment was tried.", *_improving([base])]
     seeds = len(base["seeds"])
     out = [
         f"Tried on the same {seeds} seed{'s' * (seeds != 1)}, each variant at its own best epoch: "
@@ -95,11 +95,12 @@ def _tried(study: dict[str, Any]) -> list[str]:
         group = sorted((v for v in others if v["verdict"] == word), key=lambda v: -v["delta"]["mean"])
         if group:
             out.append(f"{lead}: " + ", ".join(_delta(v) for v in group) + ".")
-    return [*out, too_few(seeds), *_improving(others)]
+    longer = any(v["recipe"]["epochs"] > base["recipe"]["epochs"] for v in others)
+    return [*out, too_few(seeds), *_improving(others if longer else [base, *others])]
 
 
 def _improving(variants: list[dict[str, Any]]) -> list[str]:
-    """Treatments, often those that hold a network back, that were judged before they were done."""
+    """Variants, often those that hold a network back, that were judged before they were done."""
     found: dict[int, list[str]] = {}
     for v in variants:
         if v.get("still_improving"):

@@ -242,6 +242,14 @@ def test_the_same_difference_in_every_seed_has_the_p_of_its_signs():
     assert compare(BASE[:5], BASE[:5] + 0.05).verdict == "undecided"
 
 
+def test_rounding_of_single_precision_is_no_spread():
+    rows = 287
+    base, other = (np.array(right, np.float32) / np.float32(rows) for right in ([256, 201, 177], [274, 219, 195]))
+    assert len(set(np.diff([base.astype(float), other.astype(float)], axis=0)[0])) > 1
+    assert compare(base, other).sd == 0
+    assert compare(base, base + np.array([18, 18, 19]) / rows).sd > 0
+
+
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("difference", [0, 0.05])
 def test_few_seeds_that_all_differ_by_the_same_have_no_interval(n, difference):

@@ -35,6 +35,7 @@ BOOTSTRAP_FROM = 10
 
 _SIGN_FLIPS = 2**13  # exact up to 13 pairs; above, as many random ones: standard error 0.0024 at p = 0.05
 _RESAMPLES = 9_999
+_ROUNDING = 2.0**-22  # of the largest score: scores are measured in single precision
 
 
 def compare(
@@ -210,8 +211,8 @@ def _canonical(d: Array, scale: float) -> tuple[Array, int]:
     So the order of seeds and the order of base and other change no figure, not even a random one.
     Differences that are rounding errors become ties.
     """
-    d = np.where(np.abs(d) <= 1e-12 * scale, 0.0, d)
-    if np.ptp(d) <= 1e-12 * scale:
+    d = np.where(np.abs(d) <= _ROUNDING * scale, 0.0, d)
+    if np.ptp(d) <= _ROUNDING * scale:
         d = np.full_like(d, d[0])
     here, there = np.sort(d), np.sort(-d)
     if np.array_equal(here, there):

@@ -127,6 +127,8 @@ def silent():
         ("{folder}/text.keras", "cannot be loaded"),
         ("{folder}/nets.py", "without the name of a function.*nets.py:build"),
         ("{folder}/nets.py:biuld", "has no function 'biuld'. Did you mean 'build'"),
+        ("{folder}/case.py:build", r"has no function 'build'\. There is 'makeModel'\.$"),
+        ("{folder}/own.py:build", r"has no function 'build'\. There is '_Net', '_own'\.$"),
         ("{folder}/nets.py:broken", "in line 10; received NameError: name 'undefined_name'"),
         ("{folder}/nets.py:needs", "needs arguments: units;"),
         ("{folder}/nets.py:nothing", "gives no Keras model.*NoneType"),
@@ -154,6 +156,8 @@ def test_what_is_wrong_with_a_model_is_told_in_one_line(spec, says, script, monk
     (folder / "text.keras").write_text("no zip")
     (folder / "rows.csv").write_text("a,b")
     (folder / "syntax.py").write_text("def build(:")
+    (folder / "case.py").write_text("def _a(): pass\nclass _B: pass\ndef makeModel(): pass")
+    (folder / "own.py").write_text("class _Net: pass\ndef _own(): pass")
     (folder / "failing.py").write_text("import keras\nimport no_such_library_at_all")
     (folder / "exits.py").write_text("raise SystemExit(2)")
     (folder / "nul.py").write_bytes(b"x = 1\0")

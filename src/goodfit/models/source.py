@@ -106,7 +106,7 @@ def _from_path(where: str, notes: list[str]) -> tuple[keras.Model, dict[str, Any
         if file.suffix.lower() not in (*_FORMATS, ".py"):
             raise ModelError(f"{where!r} names no model", expected=expected)
         beside = [p.name for p in file.parent.glob(f"*{file.suffix}")] if file.parent.is_dir() else []
-        hint = near(file.name, beside).capitalize() if beside else ""
+        hint = near(file.name, beside) if beside else ""
         raise ModelError(f"model file {path} does not exist", expected=expected, fix=hint)
     if file.suffix == ".py":
         model, options = _made(_function(file, function), where, file)
@@ -144,17 +144,17 @@ def _function(file: Path, name: str) -> Callable[[], Any]:
         said = getattr(error, "msg", "") or first_line(error)
         raise ModelError(f"{file}{f', line {line}' if line else ''}: {said}") from None
     known = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    known = [n for n in known if not n.startswith("_")] or known
     if not name:
-        functions = [n for n in known if not n.startswith("_")]
         raise ModelError(
             f"{file} is a Python file without the name of a function",
             expected="file.py:function",
-            fix=f"Write {file}:{functions[0] if functions else 'build'}, say.",
+            fix=f"Write {file}:{known[0] if known else 'build'}, say.",
         )
     module = _run(file)
     found = getattr(module, name, None)
     if found is None:
-        raise ModelError(f"{file} has no function {name!r}", fix=near(name, known).capitalize())
+        raise ModelError(f"{file} has no function {name!r}", fix=near(name, known))
     if not callable(found) or isinstance(found, keras.Model):
         return lambda: found
     return found
@@ -221,7 +221,7 @@ def _made(function: Callable[..., Any], name: str, file: Path | None = None) -> 
         )
     for option in options:
         if option not in _OPTIONS:
-            raise ModelError(f"{name}: unknown option {option!r}", fix=near(str(option), _OPTIONS).capitalize())
+            raise ModelError(f"{name}: unknown option {option!r}", fix=near(str(option), _OPTIONS))
     return model, dict(options)
 
 

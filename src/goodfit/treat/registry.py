@@ -58,7 +58,7 @@ def get(name: str) -> Treatment:
     stem, *strengths = name.lower().split() or [""]
     stem = stem.replace("-", "_")
     if stem not in _TREATMENTS:
-        raise UsageError(f"unknown treatment {name!r}", fix=near(stem, _TREATMENTS).capitalize())
+        raise UsageError(f"unknown treatment {name!r}", fix=near(stem, _TREATMENTS))
     treatment = _TREATMENTS[stem]
     if not strengths:
         return treatment()

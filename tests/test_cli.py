@@ -75,9 +75,11 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "no target": (["fit", rows], "target"),
         "a folder that holds something else": ([*fit[:-1], tmp / "full"], "holds no study"),
         "no seeds": ([*fit, "--seeds", "0"], "seeds"),
-        "seeds no number": ([*fit, "--seeds", "many"], "--seeds"),
+        "seeds no number": ([*fit, "--seeds", "many"], "--seeds'.*'many'"),
+        "rope no number at all": ([*fit, "--rope", "wide"], "--rope'.*'wide'"),
         "no epochs": ([*fit, "--epochs", "0"], "epochs"),
-        "bad units": ([*fit, "--units", "16,x"], "units"),
+        "bad units": ([*fit, "--units", "16,x"], "bad --units"),
+        "bad filters": ([*fit, "--filters", "x"], "bad --filters"),
         "bad optimizer": ([*fit, "--optimizer", "adamm"], "adam"),
         "bad learning rate": ([*fit, "--learning-rate", "-1"], "learning_rate"),
         "bad treatment": ([*fit, "--treatments", "dropuot"], "dropout"),
@@ -117,7 +119,7 @@ def test_every_bad_call_is_tried(tmp_path):
 
 CALLS = [
     "no such file", "no such set", "a folder without classes", "no target", "a folder that holds something else",
-    "a predictor that is a file", "a log of brackets", "no seeds", "seeds no number", "no epochs", "bad units", "bad optimizer", "bad learning rate", "bad treatment",
+    "a predictor that is a file", "a log of brackets", "no seeds", "seeds no number", "no epochs", "bad units", "bad filters", "rope no number at all", "bad optimizer", "bad learning rate", "bad treatment",
     "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
     "long n-grams", "too many seeds", "nothing", "no finding", "nothing like a finding", "bad out", "too little memory",

@@ -43,8 +43,14 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # a wrong option or argument
-        return fail(error.format_message())
+        return fail(error.format_message() + _received(error))
     return code if isinstance(code, int) else 0
+
+
+def _received(error: Exception) -> str:
+    """The value that Typer could not convert, where its message leaves it out."""
+    errors: list[dict[str, object]] = getattr(error.__cause__ or error.__context__, "errors", list)()
+    return f"; received {errors[0]['input']!r}." if errors else ""
 
 
 def fail(message: str) -> int:

@@ -80,8 +80,8 @@ def fit(
 
     folder = out or default_folder(data)
     base = {
-        "filters": None if filters is None else whole_numbers(filters),
-        "units": None if units is None else whole_numbers(units),
+        "filters": None if filters is None else whole_numbers("--filters", filters),
+        "units": None if units is None else whole_numbers("--units", units),
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "optimizer": optimizer,
@@ -143,12 +143,12 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def whole_numbers(text: str) -> list[int]:
+def whole_numbers(option: str, text: str) -> list[int]:
     """Whole numbers such as `16,16`; an empty text is none: a linear model."""
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise UsageError("bad units", expected="whole numbers such as 16,16", received=repr(text)) from None
+        raise UsageError(f"bad {option}", expected="whole numbers such as 16,16", received=repr(text)) from None
 
 
 def weights(text: str) -> dict[str, float] | str:

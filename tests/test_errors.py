@@ -2,7 +2,7 @@
 
 import pytest
 
-from goodfit.errors import first_line
+from goodfit.errors import first_line, near
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ from goodfit.errors import first_line
 )
 def test_the_first_line_of_an_exception(error, line):
     assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("overfiting", "did you mean 'overfitting'?"),
+        ("Plataeu", "did you mean 'plateau'?"),
+        ("tau", "there is 'overfitting', 'plateau'."),
+        ("outing", "there is 'overfitting', 'plateau'."),
+    ],
+)
+def test_only_what_is_near_is_suggested(name, told):
+    assert near(name, ["overfitting", "plateau"]) == told

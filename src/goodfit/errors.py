@@ -83,7 +83,7 @@ def near(name: str, names: Iterable[str], most: int = 3) -> str:
 
     known = [str(n) for n in names]
     lower = {n.lower(): n for n in known}
-    hits = [lower[h] for h in difflib.get_close_matches(str(name).lower(), lower, n=most, cutoff=0.6)]
+    hits = [lower[h] for h in difflib.get_close_matches(str(name).lower(), lower, n=most, cutoff=0.62)]
     if hits:
         return "did you mean " + " or ".join(repr(h) for h in hits) + "?"
     shown = ", ".join(repr(n) for n in known[:8])

@@ -9,6 +9,7 @@ import pytest
 from goodfit.errors import ModelError
 from goodfit.models import network
 from goodfit.models.canonical import canonical
+from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.source import load_model
 
 L = keras.layers
@@ -58,6 +59,19 @@ def test_a_function_of_a_file_comes_with_all_its_settings(script, capsys):
     net = network.of(source.model, optimizer, source.settings.loss, 2, metrics=source.settings.metrics)
     assert net.objective.threshold == 0.7
     assert [m.name for m in net.metrics] == ["auc"]
+
+
+def test_metrics_are_called_the_same_whatever_was_made_before(script):
+    first, again = load_model(f"{script}:build"), load_model(f"{script}:build")
+    assert [m.name for m in again.settings.metrics] == [m.name for m in first.settings.metrics]
+    assert KerasRecipe.of(again).identity == KerasRecipe.of(first).identity
+    metrics = [keras.metrics.AUC(), "AUC", keras.metrics.AUC(curve="PR", name="area")]
+    source = load_model(small(loss="sparse_categorical_crossentropy", metrics=metrics))
+    assert [(m.name, m.curve.name) for m in source.settings.metrics] == [
+        ("auc", "ROC"),
+        ("auc_1", "ROC"),
+        ("area", "PR"),
+    ]
 
 
 def test_a_keras_file_an_object_and_a_function_give_the_same(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ _ACCURACIES = (
     keras.metrics.CategoricalAccuracy,
     keras.metrics.SparseCategoricalAccuracy,
 )
+_COUNT = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,11 @@ def _metrics(model: keras.Model, notes: list[str]) -> list[keras.metrics.Metric]
             if not (getattr(inner, "__module__", "") or "").startswith("keras."):
                 notes.append(f"The metric {name} is not measured: it is none of Keras's own.")
             elif not isinstance(metric, _ACCURACIES):
+                base = _COUNT.sub("", metric.name)
+                if base.replace("_", "") == type(metric).__name__.lower():  # Keras counts on from model to model
+                    before = sum(_COUNT.sub("", name) == base for name in found)
+                    named = {"name": f"{base}_{before}" if before else base}
+                    metric = type(metric).from_config({**metric.get_config(), **named})
                 found[metric.name] = metric
     return list(found.values())
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from goodfit import data, encode
-from goodfit.errors import DataError
+from goodfit.errors import DataError, UsageError
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (40, 6, 5), dtype=np.uint8)
@@ -57,7 +57,7 @@ def test_bad_npz(tmp_path):
     with pytest.raises(DataError, match="pickled objects, which are never run"):
         data.load(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", first=X, second=Y)
-    with pytest.raises(DataError, match="received first, second"):
+    with pytest.raises(UsageError, match="received first, second"):
         data.load(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(DataError, match="cannot be read"):

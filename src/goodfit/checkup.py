@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from goodfit.data import BUILT_IN, columns, labels
+from goodfit.data import BUILT_IN, columns, inputs, labels
 from goodfit.data.dataset import row_groups
 from goodfit.data.disk import OnDisk
 from goodfit.data.files import open_path
@@ -49,7 +49,7 @@ def check(
 
     Args:
         source: Data, anything `goodfit.data.load` reads; or a Keras model, or the path of a saved one.
-        target: The column to predict; not needed where the data know it.
+        target: The column or array to predict; not needed where the data know it.
         data: For a model: rows as they go into it and their labels as `fit` takes them, like `source`.
         text: The column that holds the texts; found by itself where None, `""` for none.
         test: For data: a test set like `source`.
@@ -149,6 +149,8 @@ def _batch(
     if loss == "categorical_crossentropy" and y.dtype.kind == "i" and y.min() >= 0 and text is None:
         # A file has one label a row; whoever uses this loss turns it into one-hot rows.
         y = np.eye(int(y.max()) + 1, dtype=np.float32)[y]
+    if inputs.names(features):
+        return None, y
     if isinstance(features, np.ndarray):
         return features[there], y
     frame = columns.tidy(features).filter(pl.Series(there))
@@ -170,7 +172,7 @@ def check_data(
 
     Args:
         source: Anything `goodfit.data.load` reads.
-        target: The column to predict; not needed where the source knows it.
+        target: The column or array to predict; not needed where the source knows it.
         text: The column that holds the texts; found by itself where None, `""` for none.
         test: A test set like `source`.
         difference: Difference in accuracy that one hopes to see between two networks.
@@ -223,6 +225,10 @@ def rows(source: Any, target: str | None, *, text: str | None, test: Any, encodi
             texts = features.select(pl.concat_str(pl.all().fill_null(""), separator="\n")).to_series().to_list()
         else:
             cells, names = columns.cells(features)
+    elif inputs.names(features):
+        flat = {n: a.reshape(len(a), -1) for n, a in zip(inputs.names(features), inputs.each(features), strict=True)}
+        wide = {n: a for n, a in flat.items() if a.dtype.kind in "biuf" and a.shape[1] <= 100}
+        cells = {f"{n}, column {i}": a[:, i].astype(np.float64) for n, a in wide.items() for i in range(a.shape[1])}
     elif features.ndim == 2 and features.shape[1] <= 100:
         cells = {f"column {i}": features[:, i].astype(np.float64) for i in range(features.shape[1])}
     return Rows(numbers, classes, row_groups(features), side, cells, names, texts)
@@ -242,7 +248,9 @@ def _parted(raw: Raw, target: str | None) -> tuple[pl.DataFrame | np.ndarray, pl
     assert not isinstance(frame, OnDisk)  # only studies read from disk
     if raw.labels is not None:
         return frame, labels.names(raw.labels)
-    assert isinstance(frame, pl.DataFrame)
+    if isinstance(frame, np.ndarray):
+        rest, values = memory.parted(frame, target)
+        return inputs.alone(rest), labels.names(values)
     if target is None:
         raise UsageError(
             "which column is the target?",

@@ -52,7 +52,7 @@ def fit(
 
     Args:
         source: Anything `goodfit.data.load` reads.
-        target: The column to predict.
+        target: The column or array to predict.
         text: The column that holds the texts; found by itself where None, `""` for none.
         test: A test set like `source`; where None the source's own or a share.
         test_fraction: That share.

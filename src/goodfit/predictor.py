@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from goodfit import encode
-from goodfit.data import read_rows
-from goodfit.errors import ModelError, first_line
+from goodfit.data import inputs, read_rows
+from goodfit.errors import DataError, ModelError, first_line
 from goodfit.models import predict
 from goodfit.models.source import objects
 from goodfit.study.folder import writing
@@ -50,13 +50,20 @@ class Predictor:
         """Calibrated probabilities of every class, `(rows, classes)`; each row sums to 1.
 
         Args:
-            rows: Raw rows as the study saw them: a path, a data frame, a list of texts or of records, an array. Words
-                and categories never seen before are harmless; a missing column is an error.
+            rows: Raw rows as the study saw them: a path, a data frame, a list of texts or of records, an array, a dict
+                of arrays. Words and categories never seen before are harmless; a missing column is an error.
         """
         return self._probabilities(self._read(rows))
 
     def _read(self, rows: Any) -> Any:
-        return read_rows(rows, image_size=self.encoder.shape[:2] if self.encoder.kind == "image" else None)
+        raw = read_rows(rows, image_size=self.encoder.shape[:2] if self.encoder.kind == "image" else None)
+        if inputs.names(raw) and self.encoder.kind != "inputs":
+            raw = inputs.alone(inputs.without(raw, [str(self.card.get("target"))]))
+            if names := inputs.names(raw):
+                raise DataError(
+                    "the rows are several arrays", expected="one", received=", ".join(names), fix="Give this one alone."
+                )
+        return raw
 
     def _probabilities(self, raw: Any) -> np.ndarray:
         p = predict.probabilities(self.model, self.encoder.transform(raw), logits=self.logits)

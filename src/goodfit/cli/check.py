@@ -19,7 +19,7 @@ def check(
     source: Annotated[
         str, typer.Argument(metavar="DATA|MODEL.keras", help="Data like those of goodfit fit, or a saved Keras model.")
     ],
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column, or array, to predict.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of texts; '' takes all columns as a table.")] = None,
     test: Annotated[str | None, typer.Option(help="For data: a test set of its own, read like DATA.")] = None,
     data: Annotated[str | None, typer.Option(help="For a model: rows as they go into it, with --target.")] = None,

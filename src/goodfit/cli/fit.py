@@ -29,7 +29,7 @@ def fit(
             "or a built-in set."
         ),
     ],
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column, or array, to predict.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of texts; '' takes all columns as a table.")] = None,
     test: Annotated[str | None, typer.Option(help="A test set of its own, read like DATA.")] = None,
     test_fraction: Annotated[float, typer.Option(help="Share of the rows to test on, without --test.")] = 0.2,

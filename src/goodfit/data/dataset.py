@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from goodfit.data import inputs
 from goodfit.data.columns import texts
 from goodfit.data.disk import OnDisk
 from goodfit.data.sources.image_folder import pillow
 
 Rows = pl.DataFrame | np.ndarray | OnDisk
-"""Raw rows: a frame of feature columns, an array whose first axis is rows, or a frame that stays on disk."""
+"""Raw rows: a frame of feature columns, an array whose first axis is rows (several by name: see `inputs`), or a frame
+that stays on disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Dataset:
         rows: A frame of the feature columns, or an array (arrays, images) whose first axis is rows.
         labels: Index into `classes`, int64, shape `(rows,)`.
         classes: The names of the classes, numbers by value and everything else by alphabet.
-        kind: `text`, `table`, `array` or `image`.
+        kind: `text`, `table`, `array`, `image` or `inputs` (several arrays).
         test: True for a row of the test set, shape `(rows,)`.
         groups: Equal for identical rows, shape `(rows,)`; a group never stands on two sides of a split.
         target: The target's column name.
@@ -85,7 +87,13 @@ class Dataset:
 
     def shown(self, row: int, longest: int = 500) -> str:
         """One raw row as a line of text for people, cut after `longest` characters."""
-        if isinstance(self.rows, np.ndarray):
+        if self.kind == "inputs":
+            whole = {
+                n: ", ".join(f"{v:g}" for v in np.ravel(self.rows[n][row])[:longest]) for n in inputs.names(self.rows)
+            }
+            most = longest // len(whole)
+            shown = "; ".join(f"{n}: {v if len(v) <= most else v[:most] + '…'}" for n, v in whole.items())
+        elif isinstance(self.rows, np.ndarray):
             shown = f"row {row}" if self.kind == "image" else ", ".join(f"{v:g}" for v in self.rows[row].ravel())
         elif self.kind == "text":
             shown = joined_texts(self.rows[row : row + 1])[0]
@@ -124,7 +132,7 @@ def fingerprint(rows: Rows, labels: np.ndarray, classes: tuple[str, ...], weight
         digest.update(np.ascontiguousarray(weights, dtype="<f4").data)
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
     if isinstance(rows, np.ndarray):
-        digest.update(f"{rows.shape}{rows.dtype.str}".encode())
+        digest.update(f"{rows.shape}{rows.dtype.descr if inputs.names(rows) else rows.dtype.str}".encode())
         digest.update(np.ascontiguousarray(rows).data)
         return digest.hexdigest()
     for name in rows.columns:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from goodfit.data import columns, labels, large, weights
+from goodfit.data import columns, inputs, labels, large, weights
 from goodfit.data.dataset import Dataset, Rows, describe, fingerprint, row_groups
 from goodfit.data.disk import OnDisk
 from goodfit.data.files import flat_folder, open_path
@@ -52,9 +52,10 @@ def load(
 
     Args:
         source: A path (CSV, TSV, JSONL, Parquet, .npz, IDX, a folder with one folder of .txt files or images per
-            class), a built-in name, a data frame, `(x, y)`, `(x, y, sample_weight)`, or
-            `((x_train, y_train), (x_test, y_test))`.
-        target: The column to predict; not needed where the source knows it.
+            class), a built-in name, a data frame, `(x, y)`, `(x, y, sample_weight)`,
+            `((x_train, y_train), (x_test, y_test))`, or a dict of arrays, labels among them. `x` may be a dict of
+            arrays too: the inputs of a network by their names.
+        target: The column or array to predict; not needed where the source knows it.
         text: The column that holds the texts; found by itself where None; `""` for none, all columns being a table.
         test: A test set like `source`; where None, the source's own one or a share drawn by `seed`.
         test_fraction: That share, in (0, 1), of every class.
@@ -187,14 +188,16 @@ def _open(source: Any, encoding: str | None, image_size: tuple[int, int] | None,
 
 def _without(raw: Raw, drop: Sequence[str], *, needed: bool = True) -> Raw:
     """A source without some columns; `needed` tells whether they must be there."""
-    if isinstance(raw.rows, np.ndarray):
+    rows: Any = raw.rows
+    arrays = inputs.names(rows)
+    if isinstance(rows, np.ndarray) and not arrays:
         if drop:
             raise UsageError(f"there is no column {drop[0]!r} to drop", expected="a table", received="arrays")
         return raw
-    there = raw.rows.columns
+    there = arrays or rows.columns
     if needed and (absent := [name for name in drop if name not in there]):
         raise DataError(f"there is no column {absent[0]!r} to drop", fix=near(absent[0], there))
-    raw.rows = raw.rows.select([name for name in there if name not in drop])
+    raw.rows = inputs.without(rows, drop) if arrays else rows.select([n for n in there if n not in drop])
     return raw
 
 
@@ -215,6 +218,9 @@ def _target(raw: Raw, target: str | None) -> tuple[Rows, pl.Series, str]:
     if raw.labels is not None:
         return raw.rows, labels.names(raw.labels), raw.target or "label"
     frame, target = raw.rows, target or raw.target
+    if isinstance(frame, np.ndarray):
+        rest, values = memory.parted(frame, target)
+        return rest, labels.names(values), str(target)
     assert isinstance(frame, pl.DataFrame)
     if target is None:
         likely = sorted((frame[c].n_unique(), c) for c in frame.columns)
@@ -233,7 +239,14 @@ def _target(raw: Raw, target: str | None) -> tuple[Rows, pl.Series, str]:
 
 def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str, str | None]:
     """Feature rows in plain types, their kind, and the text column."""
+    rows = inputs.alone(rows)
     if isinstance(rows, np.ndarray):
+        for name in inputs.names(rows):
+            if rows.dtype[name].base.kind not in "biuf":
+                fix = f"Number its words first (keras.layers.TextVectorization), or leave it out: --drop {name}."
+                raise DataError(f"the array {name!r} holds no numbers", expected="numbers", fix=fix)
+        if inputs.names(rows):
+            return rows, "inputs", None
         if not len(rows) or rows[0].size == 0:
             raise DataError("the rows are empty", received=f"shape {rows.shape}")
         return rows, "image" if rows.ndim > 2 else "array", None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from goodfit.data import inputs
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError, UsageError, near
 
@@ -18,13 +19,18 @@ BALANCED = "balanced"
 
 def taken(raw: Raw, column: str, *, needed: bool = True) -> Raw:
     """Take the column of weights out of a source's rows; `needed` tells whether it must be there."""
-    if not isinstance(raw.rows, pl.DataFrame):
+    rows: Any = raw.rows
+    arrays = inputs.names(rows)
+    if not isinstance(rows, pl.DataFrame) and not arrays:
         raise UsageError(f"there is no column {column!r}: the rows are arrays", fix="Give (x, y, sample_weight).")
-    if column in raw.rows.columns:
-        raw.weights = of_column(raw.rows[column])
-        raw.rows = raw.rows.drop(column)
+    there = arrays or rows.columns
+    if column in there and arrays and rows[column].ndim > 1:
+        raise DataError(f"{column!r} is not one weight a row", received=f"an array of shape {rows[column].shape}")
+    if column in there:
+        raw.weights = of_column(pl.Series(rows[column]))
+        raw.rows = inputs.without(rows, [column]) if arrays else rows.drop(column)
     elif needed:
-        raise DataError(f"there is no column of weights {column!r}", fix=near(column, raw.rows.columns))
+        raise DataError(f"there is no column of weights {column!r}", fix=near(column, there))
     return raw
 
 

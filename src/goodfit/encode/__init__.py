@@ -8,6 +8,7 @@ from goodfit.data import Dataset
 from goodfit.encode.array import ArrayEncoder
 from goodfit.encode.base import Encoded, Encoder
 from goodfit.encode.image import ImageEncoder
+from goodfit.encode.inputs import InputsEncoder
 from goodfit.encode.sequence import SequenceEncoder
 from goodfit.encode.table import TableEncoder
 from goodfit.encode.text import TextEncoder
@@ -18,6 +19,7 @@ __all__ = [
     "Encoded",
     "Encoder",
     "ImageEncoder",
+    "InputsEncoder",
     "SequenceEncoder",
     "TableEncoder",
     "TextEncoder",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[Encoder]] = {
-    e.kind: e for e in (TextEncoder, SequenceEncoder, TableEncoder, ArrayEncoder, ImageEncoder)
+    e.kind: e for e in (TextEncoder, SequenceEncoder, TableEncoder, ArrayEncoder, ImageEncoder, InputsEncoder)
 }
 """The encoders by their kind, which is that of the data set, but for sequences."""
 
@@ -48,7 +50,7 @@ def make(dataset: Dataset, **options: Any) -> Encoder:
     except TypeError:
         raise UsageError(
             f"an encoder option that {dataset.kind} data do not have",
-            received=", ".join(sorted(options)),
+            received=", ".join(sorted(options.keys() - {"inputs"})),
             fix="Words and n-grams are for texts: leave them out, or name the text column.",
         ) from None
 

@@ -38,7 +38,7 @@ class ArrayEncoder(Encoder):
         deviation = np.sqrt(np.nansum((x - self.mean) ** 2, 0) / there)
         varies = deviation > 1e-12 * np.maximum(np.abs(self.mean), 1e-300)
         self.inverse = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
-        if not varies.any():
+        if self.scaled and not varies.any():
             raise DataError("every column is constant", expected="columns that differ from row to row")
         return self
 

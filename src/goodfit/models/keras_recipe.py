@@ -212,6 +212,11 @@ def _built(fingerprint: str, shape: Shape, dropout_layers: bool) -> keras.Model:
 def _units(model: keras.Model) -> int:
     """Units of a model's output."""
     shape = output_shape(model)
+    if shape is None and not is_graph(model):
+        raise ModelError(
+            f"{type(model).__name__} does not tell its inputs and its output",
+            fix="Where it takes several inputs make it functional: keras.Model([a, b], net([a, b])).",
+        )
     if not shape or not isinstance(shape[-1], int):
         expected = "one unit for each class"
         raise ModelError("the model's output is no row of classes", expected=expected, received=str(shape))
@@ -247,16 +252,19 @@ def _told(layer: Any) -> str:
 def _check_input(model: keras.Model, features: Any) -> None:
     """Whether rows of this shape go into a model."""
     shapes = input_shapes(model)
-    given = [(features,)] if isinstance(features, (int, np.integer)) else [tuple(features)]
+    several = not isinstance(features, (int, np.integer)) and any(isinstance(s, tuple) for s in features)
+    given = features if several else [(features,)] if isinstance(features, (int, np.integer)) else [tuple(features)]
     if not shapes:
         return
-    if len(shapes) > 1:
-        raise ModelError(f"the model takes {len(shapes)} inputs", expected="one: the encoded row")
-    fits = len(shapes[0]) == len(given[0]) and all(a in (None, b) for a, b in zip(shapes[0], given[0], strict=True))
-    if not fits:
+    if len(shapes) != len(given):
+        raise ModelError(f"the model takes {len(shapes)} inputs", expected=f"{len(given)}, as the data has")
+    for i, (shape, row) in enumerate(zip(shapes, given, strict=True)):
+        if len(shape) == len(row) and all(a in (None, b) for a, b in zip(shape, row, strict=True)):
+            continue
+        fix = "Give it this input, or none at all: a Sequential model without keras.Input is built for the data."
         raise ModelError(
-            "the model's input does not fit the data",
-            expected=f"rows of shape {given[0]}, as the data is encoded",
-            received=f"an input of shape {shapes[0]}",
-            fix="Give it this input, or none at all: a Sequential model without keras.Input is built for the data.",
+            f"the model's input{f' {model.inputs[i].name!r}' if several else ''} does not fit the data",
+            expected=f"rows of shape {row}, as the data is encoded",
+            received=f"an input of shape {shape}",
+            fix="" if several else fix,
         )

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from goodfit.data import inputs
 from goodfit.models.lane_form import to_stock
 from goodfit.models.network import Network
 
@@ -36,8 +37,9 @@ def probabilities(model: keras.Model, x: Any, batch: int = 512, *, logits: bool 
         block = x[at : at + batch]
         block = block.toarray() if hasattr(block, "toarray") else np.asarray(block)
         short = batch - len(block) if rows > batch else 0  # one shape, one compilation
-        padded = np.pad(block, ((0, short),) + ((0, 0),) * (block.ndim - 1)) if short else block
-        parts.append(np.asarray(model.predict_on_batch(padded), np.float64)[: len(block)])
+        fed = [np.pad(a, ((0, short),) + ((0, 0),) * (a.ndim - 1)) if short else a for a in inputs.each(block)]
+        given = keras.tree.pack_sequence_as(model.input, fed) if inputs.names(block) else fed[0]
+        parts.append(np.asarray(model.predict_on_batch(given), np.float64)[: len(block)])
     out = np.concatenate(parts) if parts else np.empty((0, model.outputs[0].shape[-1]))
     if logits:
         out = np.hstack([np.zeros_like(out), out]) if out.shape[1] == 1 else out

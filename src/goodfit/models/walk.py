@@ -28,6 +28,17 @@ def readers(model: keras.Model) -> list[keras.layers.Layer]:
     return [x for x in layers if any(id(t) in inputs for node in x._inbound_nodes for t in node.input_tensors)]
 
 
+def branch(model: keras.Model, tensor: Any) -> list[keras.layers.Layer]:
+    """The layers of a graph that read one of its inputs and no other, itself or what such layers made of it."""
+    own, found = {id(tensor)}, list[Any]()
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if not node.is_input and all(id(t) in own for t in node.input_tensors):
+                own |= {id(t) for t in node.outputs}
+                found += flat_layers(node.operation) if isinstance(node.operation, keras.Model) else [node.operation]
+    return found
+
+
 def output_shape(model: keras.Model) -> Any:
     """The shape of a built model's output, batch first, or shapes of several; None where nothing tells it."""
     shape = getattr(model, "output_shape", None)

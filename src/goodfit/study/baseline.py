@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from goodfit.data import inputs
+
 MOST_ROWS = 20_000
 """Training rows that the linear model sees at the most: a yardstick, not a competitor."""
 
@@ -16,7 +18,7 @@ def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | 
     """Accuracies on the validation rows.
 
     Args:
-        x: Encoded rows, sparse or dense.
+        x: Encoded rows, sparse or dense; several inputs are put side by side.
         y: Class indices, `(rows,)`.
         validation: True for a validation row, `(rows,)`.
 
@@ -31,6 +33,8 @@ def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | 
     out: dict[str, float | None] = {"accuracy": float(np.mean(y[validation] == commonest)), "linear": None}
     if len(train) > MOST_ROWS:
         train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+    if inputs.names(x):
+        x = np.concatenate([part.reshape(len(x), -1) for part in inputs.each(x)], axis=1)
     if isinstance(x, np.ndarray) and x.dtype.kind == "i":
         x = _bag(x)
     flat = x if hasattr(x, "tocsr") else np.asarray(x).reshape(len(x), -1)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from goodfit.data import inputs as arrays
 from goodfit.data.dataset import Dataset
-from goodfit.errors import ModelError
+from goodfit.encode import ArrayEncoder, Encoder, ImageEncoder
+from goodfit.errors import DataError, ModelError
 from goodfit.models.source import Source
-from goodfit.models.walk import flat_layers, readers
+from goodfit.models.walk import branch, flat_layers, readers
 
 LARGEST = 64
 """Pixels of the longer side of images for goodfit's own network: on a laptop, larger ones take hours."""
 
 SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
 """Layers by which a model scales its input itself."""
+
+RAW = (*SCALING, keras.layers.Embedding, keras.layers.CategoryEncoding)
+"""Layers that take numbers as they are."""
 
 
 def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
@@ -28,28 +34,26 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
     scales itself (`Rescaling`, `Normalization`) it gets as it is.
 
     Raises:
-        ModelError: The model has several inputs, or one that no data fill.
+        ModelError: The model's inputs are not those of the data, or one that no data fill.
     """
     inputs = [] if source is None else keras.tree.flatten(getattr(source.model, "inputs", None) or [])
+    if dataset.kind == "inputs":
+        return {"inputs": _several(dataset, inputs, getattr(source, "model", None))}
     if source is None or not inputs:
         return {"size": size(dataset)} if dataset.kind == "image" and source is None else {}
     if len(inputs) > 1:
         raise ModelError(
-            f"the model takes {len(inputs)} inputs",
-            expected="one: the encoded row",
-            fix="Give the data as one array or table, and begin the model with keras.Input((n,)), cut by x[:, :k].",
+            f"the model takes {len(inputs)} inputs: {', '.join(t.name for t in inputs)}",
+            expected="an array of two axes for each of them, by these names, in a dict or an .npz file",
+            received="one array" if isinstance(dataset.rows, np.ndarray) else "one table",
+            fix="Or begin the model with keras.Input((n,)), cut by x[:, :k].",
         )
     model, (tensor,) = source.model, inputs
     shape = tuple(tensor.shape[1:])
     first = [layer for layer in readers(model) if isinstance(layer, keras.layers.Embedding)]
     numbers = bool(first) or "int" in str(tensor.dtype)
     own = any(isinstance(layer, SCALING) for layer in flat_layers(model))
-    if str(tensor.dtype) == "string":
-        raise ModelError(
-            "the model reads texts itself, which cannot be trained on JAX",
-            expected="an input of numbers",
-            fix="Leave TextVectorization out: goodfit numbers the words for an Embedding, and counts them for a Dense.",
-        )
+    _require_numbers(tensor)
     if dataset.kind == "text" and numbers:
         most = {"max_features": first[0].input_dim} if first else {}
         return {"output_mode": "int", "output_sequence_length": shape[0] if len(shape) == 1 else None, **most}
@@ -58,6 +62,47 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
     if isinstance(dataset.rows, np.ndarray) and dataset.kind == "image":
         return {**_image(shape, dataset.rows.shape), "scaled": not own}
     return {"scaled": False} if dataset.kind == "array" and (own or numbers) else {}
+
+
+def _several(dataset: Dataset, tensors: Sequence[Any], model: Any) -> dict[str, Encoder]:
+    """An encoder for each input of a model, in their order, by the names of the data's arrays.
+
+    Numbers are scaled, but not those that an input of whole numbers, an `Embedding` or the model's own scaling takes.
+    """
+    rows: Any = dataset.rows
+    names = [t.name for t in tensors]
+    given = arrays.names(rows)
+    if not tensors:
+        expected = "one made of keras.Input(shape, name=...) layers, named as the arrays"
+        raise ModelError("the model does not tell its inputs", expected=expected, received=f"arrays {', '.join(given)}")
+    if given == tuple(map(str, range(len(names)))):
+        names = list(given)
+    fix = "An input is named where it is made: keras.Input(shape, name='text')."
+    told = {"expected": f"arrays named {', '.join(names)}", "received": ", ".join(given)}
+    for name in names:
+        if name not in given:
+            raise DataError(f"there is no array for the model's input {name!r}", **told, fix=fix)
+    for name in given:
+        if name not in names:
+            raise DataError(f"the model has no input {name!r}", **told, fix=f"Leave it out: --drop {name}. {fix}")
+    found: dict[str, Encoder] = {}
+    for name, tensor in zip(names, tensors, strict=True):
+        _require_numbers(tensor)
+        shape, own = tuple(tensor.shape[1:]), rows.dtype[name]
+        scaled = "float" in str(tensor.dtype) and not any(isinstance(x, RAW) for x in branch(model, tensor))
+        image = len(own.shape) in (2, 3) and (len(shape) == 3 or own.base == np.uint8)
+        options = _image(shape, (len(rows), *own.shape)) if image else {}
+        found[name] = ImageEncoder(**options, scaled=scaled) if options else ArrayEncoder(scaled=scaled)
+    return found
+
+
+def _require_numbers(tensor: Any) -> None:
+    if str(tensor.dtype) == "string":
+        raise ModelError(
+            "the model reads texts itself, which cannot be trained on JAX",
+            expected="an input of numbers",
+            fix="Leave TextVectorization out: goodfit numbers the words for an Embedding, and counts them for a Dense.",
+        )
 
 
 def size(dataset: Dataset) -> tuple[int, int] | None:

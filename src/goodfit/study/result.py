@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from goodfit.data import inputs
 from goodfit.models import obstacles
 from goodfit.models.recipe import Recipe
 from goodfit.study import sentences
@@ -57,7 +58,7 @@ def write(
         "validated": study.validation.told,
         "baseline": study.baseline,
         "leaks": [f.to_dict() for f in study.leaks],
-        "features": int(np.prod(study.shape)),
+        "features": inputs.size(study.x),
         "rope": study.options.rope,
         "variants": [_variant(v, study.base, comparisons.get(v.name)) for v in variants.values()],
         "chosen": {

@@ -13,6 +13,7 @@ import numpy as np
 
 import goodfit
 from goodfit import diagnose, encode, treat
+from goodfit.data import inputs
 from goodfit.data.dataset import Dataset
 from goodfit.diagnose.context import Context
 from goodfit.diagnose.finding import Finding
@@ -168,6 +169,12 @@ class Study:
             recipe = KerasRecipe.of(load_model(self.options.model, input_shape=lambda: self.shape))
         if isinstance(recipe, KerasRecipe):
             self.source = recipe.original
+        elif names := inputs.names(self.dataset.rows):
+            raise UsageError(
+                f"the data are several arrays: {', '.join(names)}",
+                expected="a Keras model with an input for each of them, named by keras.Input(shape, name=...)",
+                fix="Bring it: --model net.py:build, in Python model=build; --drop leaves arrays out.",
+            )
         image = self.options.encoder.get("size") or feeding.size(self.dataset)
         return recipe or default_recipe(len(self.dataset.classes), self.split[0], image)
 
@@ -324,9 +331,9 @@ class Study:
         return self.encoded[1]
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of an encoded row."""
-        return tuple(map(int, self.x.shape[1:]))
+    def shape(self) -> tuple[Any, ...]:
+        """The shape of an encoded row; of several inputs their shapes."""
+        return inputs.shape(self.x)
 
     @property
     def memory(self) -> int:

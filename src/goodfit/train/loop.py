@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from goodfit.data import inputs
 from goodfit.memory import available
 from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
@@ -36,7 +37,7 @@ class Engine:
     """Trains runs side by side on one set of rows, and keeps what it compiled.
 
     Args:
-        x: Encoded rows: `scipy.sparse` array, float array `(rows, ...)`, or a tuple of arrays.
+        x: Encoded rows: `scipy.sparse` array, float array `(rows, ...)`, or several as a tuple or a structured array.
         y: Class indices `(rows,)`.
         sample_weight: A weight of each row in training, `(rows,)`, if any.
         rows: Rows that the stream of batches holds in any case, beside those that some lane of a call trains on: lanes
@@ -65,6 +66,7 @@ class Engine:
     ):
         keep_programs()
         require_right_sums()
+        x = tuple(inputs.each(x)) if inputs.names(x) else x
         self.x = SparseRows.from_scipy(x) if hasattr(x, "tocsr") else jax.tree.map(jnp.asarray, x)
         self.y = jnp.asarray(y, jnp.int32)
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)

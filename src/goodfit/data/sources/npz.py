@@ -1,4 +1,4 @@
-"""NumPy's `.npz`: `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`."""
+"""NumPy's `.npz`: `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`, or arrays of any names, one of labels."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from goodfit.data import inputs
 from goodfit.data.sources import memory
 from goodfit.data.sources.decode import read_bytes
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError, first_line
 
 PAIRS = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("arr_0", "arr_1"))
-"""Names under which rows and labels are looked for."""
+"""Names under which rows and labels are looked for; where more arrays have as many rows, they all are inputs."""
 
 
 def read(path: Path, encoding: str | None = None) -> Raw:
@@ -38,12 +39,14 @@ def read(path: Path, encoding: str | None = None) -> Raw:
         raw = memory.read(((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])))
     else:
         pair = next((p for p in PAIRS if set(p) <= set(arrays)), None)
-        if pair is None:
-            raise DataError(
-                f"{path} holds no rows and labels by a known name",
-                expected="x and y, or x_train, y_train, x_test and y_test",
-                received=", ".join(sorted(arrays)[:8]) or "nothing",
-            )
-        raw = memory.read((arrays[pair[0]], arrays[pair[1]]))
+        if not arrays:
+            raise DataError(f"{path} holds no arrays", expected="x and y, or inputs by their names, and labels")
+        rows = dict(sorted(arrays.items()))
+        if pair:  # what has other rows is of another kind
+            rows = {name: a for name, a in rows.items() if name in pair or a.shape[:1] == rows[pair[0]].shape[:1]}
+        if pair and len(rows) == len(pair):
+            raw = memory.read((arrays[pair[0]], arrays[pair[1]]))
+        else:
+            raw = Raw(inputs.of(rows), target=next((y for _, y in PAIRS if y in rows), None))
     raw.name = path.stem
     return raw

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from goodfit.data import inputs
 from goodfit.data.disk import OnDisk
 from goodfit.errors import DataError, near
 
@@ -16,7 +17,8 @@ class Raw:
     """Rows as they were found.
 
     Attributes:
-        rows: A frame (the target may be one of its columns), or an array whose first axis is rows.
+        rows: A frame (the target may be one of its columns), or an array whose first axis is rows; a structured array
+            holds several by name, the target may be one of them.
         labels: One value a row; None where the target is a column of `rows`.
         target: The target's column name, where the source knows it.
         text: The text column's name, where the source knows it.
@@ -50,6 +52,8 @@ def joined(train: Raw, test: Raw, target: str | None = None) -> Raw:
     notes += [f"Test set: {note}" for note in test.notes if note not in notes]
     if isinstance(a, pl.DataFrame) and isinstance(b, pl.DataFrame):
         rows: pl.DataFrame | np.ndarray = _stacked(a, b, target, notes)
+    elif inputs.names(a) and inputs.names(b):
+        rows = inputs.stacked(a, b)
     elif isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape[1:] == b.shape[1:]:
         rows = np.concatenate([a, b])
     else:

@@ -203,6 +203,7 @@ MESSAGES = {
     "kind.text": "texts",
     "kind.table": "table",
     "kind.array": "arrays",
+    "kind.inputs": "arrays of several inputs",
     "kind.image": "images",
     "task.binary": "two classes",
     "task.multiclass": "several classes",

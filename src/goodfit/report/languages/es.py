@@ -205,6 +205,7 @@ MESSAGES = {
     "kind.text": "textos",
     "kind.table": "tabla",
     "kind.array": "matrices",
+    "kind.inputs": "matrices de varias entradas",
     "kind.image": "imágenes",
     "task.binary": "dos clases",
     "task.multiclass": "varias clases",

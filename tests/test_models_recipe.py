@@ -8,7 +8,7 @@ import pytest
 
 from goodfit import treat
 from goodfit.errors import ModelError, UsageError
-from goodfit.models import initial, lane_form, network, surgery
+from goodfit.models import initial, lane_form, network, predict, surgery
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import load_model
@@ -304,3 +304,17 @@ def test_variants_of_a_keras_model_train_as_lanes_of_one_program_with_its_metric
         top = np.mean([t in np.argsort(q)[-2:] for t, q in zip(y[held], p, strict=True)])
         assert run.curves["val_top_2"][-1] == pytest.approx(top)
     assert len({run.curves["val_loss"][-1] for run in runs}) == 5
+
+
+def test_weights_of_lanes_find_their_place_in_branches_that_dropout_layers_reorder():
+    x = keras.Input((4, 2))
+    inner = keras.Sequential([keras.Input((4, 3)), L.GlobalAveragePooling1D(), L.Dense(2, activation="tanh")])
+    h = L.Concatenate()([L.GRU(3)(x), inner(L.Conv1D(3, 1, activation="relu")(x))])
+    model = keras.Model(x, L.Dense(2, activation="softmax")(h))
+    recipe = KerasRecipe.of(load_model(model))
+    lanes, stock = (recipe.build((4, 2), dropout_layers=there).model for there in (True, False))
+    assert [w.shape for w in lanes.weights] != [w.shape for w in stock.weights]
+    stock.set_weights(predict.reordered([w + 0.1 for w in lanes.get_weights()], lanes, stock))
+    lanes.set_weights([w + 0.1 for w in lanes.get_weights()])
+    rows = np.random.default_rng(0).normal(size=(5, 4, 2))
+    np.testing.assert_allclose(stock.predict_on_batch(rows), lanes.predict_on_batch(rows), atol=1e-6)

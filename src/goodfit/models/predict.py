@@ -13,6 +13,7 @@ from scipy.special import softmax
 from goodfit.data import inputs
 from goodfit.models.lane_form import to_stock
 from goodfit.models.network import Network
+from goodfit.models.walk import places
 
 Array = np.ndarray
 
@@ -20,6 +21,15 @@ Array = np.ndarray
 def model(network: Network, weights: Sequence[Array]) -> keras.Model:
     """A stock model of the network with these weights, in the order of its `weights`."""
     return to_stock(network, list(weights))
+
+
+def reordered(weights: Sequence[Array], one: keras.Model, other: keras.Model) -> list[Array]:
+    """Weights of one model in the order of another one that differs in layers without weights only.
+
+    Layers that forget their names when they are copied leave the weights as they stand.
+    """
+    values, wanted = dict(zip(places(one), weights, strict=True)), places(other)
+    return [values[place] for place in wanted] if set(values) == set(wanted) else list(weights)
 
 
 def probabilities(model: keras.Model, x: Any, batch: int = 512, *, logits: bool = False) -> Array:

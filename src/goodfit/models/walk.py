@@ -65,6 +65,27 @@ def own_weights(layer: keras.layers.Layer) -> list[Any]:
     return [v for v in layer._trainable_variables + layer._non_trainable_variables if "seed_generator" not in v.path]
 
 
+def places(model: keras.Model) -> list[Any]:
+    """Where each of a model's weights belongs, by the names of layers: equal in copies whose layers have another order.
+
+    Keras orders layers by their distance from the output, which a layer put in between changes for one branch alone.
+    """
+    found: dict[int, Any] = {}
+
+    def note(inner: keras.Model, above: tuple[str, ...]) -> None:
+        for layer in inner.layers:
+            at = (*above, layer.name)
+            if isinstance(layer, keras.Model) and is_graph(layer):
+                note(layer, at)
+                continue
+            for i, variable in enumerate(layer.weights):
+                found[id(variable)] = min(found.get(id(variable), (at, i)), (at, i))
+
+    if is_graph(model):
+        note(model, ())
+    return [found.get(id(v), i) for i, v in enumerate(model.weights)]
+
+
 def is_graph(model: keras.Model) -> bool:
     """Whether a model is known by its layers: `Sequential` or functional."""
     return isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")

@@ -463,7 +463,7 @@ class Study:
         elif run.weights is not None:
             validation = self.member(run.seed) == VALIDATION
             model = self.calibrating(recipe)
-            model.set_weights(run.weights)
+            model.set_weights(self.placed(recipe, run.weights))
             event["temperature"] = predict.temperature(
                 self.probabilities(model, self.x[validation]), self.labels[validation]
             )
@@ -483,7 +483,11 @@ class Study:
         """The refitted stock model of `chosen` or `base`."""
         weights = self.weights(name)
         assert weights is not None  # `refit` saw to it
-        return predict.model(self.network(recipe), weights)
+        return predict.model(self.network(recipe), self.placed(recipe, weights))
+
+    def placed(self, recipe: Recipe, weights: list[Array]) -> list[Array]:
+        """Weights of a lane, which has dropout layers even at rate 0, in the order of the stock model."""
+        return predict.reordered(weights, self.network(recipe, lanes=True).model, self.network(recipe).model)
 
     def weights(self, name: str) -> list[Array] | None:
         """The refitted weights of `chosen` or `base`; None where they are missing or damaged, to be trained again."""

@@ -4,6 +4,11 @@
 
 #include <cstdlib>
 #include <cstring>
+#ifdef GOODFIT_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace goodfit {
 
@@ -13,17 +18,35 @@ namespace avx2 { extern const Kernels table[kWidthCount]; extern const PlainKern
 namespace avx512 { extern const Kernels table[kWidthCount]; extern const PlainKernels plain; }
 #endif
 
+#ifdef GOODFIT_AMX
+// Whether there are tiles of bfloat16, and Linux lends this process their registers.
+static bool lent_tiles() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM of XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+#endif
+
 static Simd choose() {
 #ifdef GOODFIT_X86
   const char* most = std::getenv("GOODFIT_SIMD");  // for tests
-  const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) == 0; };
+  Simd allowed = Simd::kAmx;
+  if (most && std::strcmp(most, "avx512") == 0) allowed = Simd::kAvx512;
+  if (most && std::strcmp(most, "avx2") == 0) allowed = Simd::kAvx2;
+  if (most && std::strcmp(most, "baseline") == 0) allowed = Simd::kBaseline;
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (allowed("avx512") && avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return Simd::kAvx512;
-  if ((allowed("avx512") || allowed("avx2")) && avx2) return Simd::kAvx2;
+  if (allowed < Simd::kAvx2 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    return Simd::kBaseline;
+  if (allowed < Simd::kAvx512 || !__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq"))
+    return Simd::kAvx2;
+#ifdef GOODFIT_AMX
+  if (allowed == Simd::kAmx && lent_tiles()) return Simd::kAmx;
 #endif
+  return Simd::kAvx512;
+#else
   return Simd::kBaseline;
+#endif
 }
 
 Simd best_simd() {
@@ -33,16 +56,16 @@ Simd best_simd() {
 
 const Kernels* kernels() {
 #ifdef GOODFIT_X86
-  if (best_simd() == Simd::kAvx512) return avx512::table;
-  if (best_simd() == Simd::kAvx2) return avx2::table;
+  if (best_simd() >= Simd::kAvx512) return avx512::table;
+  if (best_simd() >= Simd::kAvx2) return avx2::table;
 #endif
   return baseline::table;
 }
 
 const PlainKernels* plain_kernels() {
 #ifdef GOODFIT_X86
-  if (best_simd() == Simd::kAvx512) return &avx512::plain;
-  if (best_simd() == Simd::kAvx2) return &avx2::plain;
+  if (best_simd() >= Simd::kAvx512) return &avx512::plain;
+  if (best_simd() >= Simd::kAvx2) return &avx2::plain;
 #endif
   return &baseline::plain;
 }

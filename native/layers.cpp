@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "amx.h"
 #include "parallel.h"
 #include "products.h"
 #include "simd.h"
@@ -17,16 +18,30 @@ namespace products_baseline { extern const Products table; }
 namespace products_avx2 { extern const Products table; }
 namespace products_avx512 { extern const Products table; }
 #endif
+#ifdef GOODFIT_AMX
+extern const MatrixProduct amx_product;
+#endif
 
 const Products& products() {
 #ifdef GOODFIT_X86
-  if (best_simd() == Simd::kAvx512) return products_avx512::table;
-  if (best_simd() == Simd::kAvx2) return products_avx2::table;
+  if (best_simd() >= Simd::kAvx512) return products_avx512::table;
+  if (best_simd() >= Simd::kAvx2) return products_avx2::table;
 #endif
   return products_baseline::table;
 }
 
+MatrixProduct matrix_product() {
+#ifdef GOODFIT_AMX
+  static const MatrixProduct chosen = best_simd() == Simd::kAmx ? amx_product : nullptr;
+  return chosen;
+#else
+  return nullptr;
+#endif
+}
+
 namespace {
+
+constexpr int64_t kFewest = 32;  // rows, columns and terms of a product that pay their way through matrix registers
 
 // Shapes of a convolution without padding: x (lanes or 1, n, height, width, in), kernel (lanes or 1, down, across, in,
 // out), y (lanes, n, rows, columns, out), or half of it each way where it is the maximum of windows of 2x2 pixels.
@@ -54,6 +69,15 @@ struct Shape {
     const int64_t rows = y[2] * (pooled ? 2 : 1), columns = y[3] * (pooled ? 2 : 1);
     return x[1] == y[1] && x[4] == kernel[3] && kernel[4] == y[4] && y[2] > 0 && y[3] > 0 &&
            (rows - 1) * stride_down + kernel[1] <= x[2] && (columns - 1) * stride_across + kernel[2] <= x[3];
+  }
+
+  // Whether this is a product of the pixels of all images, in a row, with one matrix; and then whether matrix registers
+  // are faster at it.
+  bool single() const { return down * across == 1 && stride_down == 1 && stride_across == 1 && !pooled; }
+  int64_t pixels() const { return n * rows * columns; }
+  static int64_t blocks(int64_t high) { return (high + kMatrixRows - 1) / kMatrixRows; }
+  bool matrix(int64_t high, int64_t broad, int64_t terms) const {
+    return single() && matrix_product() && high >= kFewest && broad >= kFewest && terms >= kFewest;
   }
 
   // Where a pixel of the output is of x.
@@ -88,6 +112,17 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   const Shape s(x.dimensions(), kernel.dimensions(), y->dimensions(), stride_down, stride_across, pooled);
   const int64_t biases = bias.element_count();
   if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return unfit("layers");
+  if (s.matrix(s.pixels(), s.out, s.in)) {
+    split(pool, s.lanes, s.blocks(s.pixels()), [&](int64_t lane, int64_t first, int64_t last) {
+      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.pixels());
+      const float* own = biases ? bias.typed_data() + (biases == s.out ? 0 : lane * s.out) : nullptr;
+      const Operand a{x.typed_data() + lane * s.x_lane + begin * s.in, nullptr, s.in, 1};
+      const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, 1, s.out};
+      matrix_product()(end - begin, s.out, s.in, a, b, y->typed_data() + lane * s.y_lane + begin * s.out, s.out,
+                       {false, rectify, own});
+    });
+    return ffi::Error::Success();
+  }
   const Lines lines(s);
   const int64_t wide = whole(s.out), terms = s.down * s.across * s.in;
   Product p;
@@ -133,8 +168,18 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes win
       !Shape::fits(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled))
     return unfit("layers");
   const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
+  if (s.matrix(s.pixels(), s.in, s.out)) {
+    split(pool, s.lanes, s.blocks(s.pixels()), [&](int64_t lane, int64_t first, int64_t last) {
+      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.pixels());
+      const ptrdiff_t at = lane * s.y_lane + begin * s.out;
+      const Operand a{grad.typed_data() + at, rectify ? y.typed_data() + at : nullptr, s.out, 1};
+      const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, s.out, 1};
+      matrix_product()(end - begin, s.in, s.out, a, b, x->typed_data() + lane * s.x_lane + begin * s.in, s.in, {});
+    });
+    return ffi::Error::Success();
+  }
   const int64_t wide = whole(s.in), taps = s.down * s.across;
-  const bool single = taps == 1 && s.stride_down == 1 && s.stride_across == 1 && !pooled;
+  const bool single = s.single();
   Product p;
   p.terms = s.out, p.a_row = s.out, p.a_term = 1, p.b_term = wide, p.c_row = s.stride_across * s.in;
   const Lines lines(s);
@@ -181,6 +226,23 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
   const Shape s(x.dimensions(), kernel->dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   const bool biased = bias->element_count() > 0;
   if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return unfit("layers");
+  if (s.matrix(s.in, s.out, s.pixels())) {
+    split(pool, s.lanes, s.blocks(s.in), [&](int64_t lane, int64_t first, int64_t last) {
+      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.in);
+      const float* g = grad.typed_data() + lane * s.y_lane;
+      const float* positive = rectify ? y.typed_data() + lane * s.y_lane : nullptr;
+      const Operand a{x.typed_data() + lane * s.x_lane + begin, nullptr, 1, s.in}, b{g, positive, 1, s.out};
+      matrix_product()(end - begin, s.out, s.pixels(), a, b,
+                       kernel->typed_data() + lane * s.kernel_lane + begin * s.out, s.out, {});
+      if (!biased || first > 0) return;
+      float *total = bias->typed_data() + lane * s.out, *room = scratch<float>(0, kMatrixRows * s.out);
+      std::memset(total, 0, s.out * sizeof(float));
+      for (int64_t r = 0; r < s.pixels(); r += kMatrixRows)
+        products().copy(std::min(kMatrixRows, s.pixels() - r), s.out, g + r * s.out,
+                        positive ? positive + r * s.out : nullptr, room, s.out, total);
+    });
+    return ffi::Error::Success();
+  }
   const int64_t wide = whole(s.out), pixels = s.rows * s.columns;
   Product all;
   all.inner = s.rows, all.terms = s.columns;

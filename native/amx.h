@@ -1,0 +1,24 @@
+// Larger dense products on a CPU with matrix registers.
+#pragma once
+
+#include "products.h"
+
+namespace goodfit {
+
+// Items (rows of a, columns of b) by terms of a product: floats from item to item and from term to term, one of which
+// is 1. It counts as 0 where `positive` (if any, with the same strides) is not above 0.
+struct Operand {
+  const float *from, *positive;
+  ptrdiff_t item, term;
+};
+
+// c[r][j] = sum over t < terms of a[r, t] * b[j, t], then what `finish` says; as exact as float32 arithmetic is.
+using MatrixProduct = void (*)(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b,
+                               float* c, ptrdiff_t c_row, const Finish& finish);
+
+// Null where the CPU, the system or GOODFIT_SIMD does not have it.
+MatrixProduct matrix_product();
+
+constexpr int64_t kMatrixRows = 32;  // that are worked on together
+
+}  // namespace goodfit

@@ -119,12 +119,17 @@ def _opened(eqn: Any, given: list[Any]) -> list[Any]:
 def _dot(eqn: Any, given: list[Any], numbers: Any = None) -> list[Any]:
     """A product of a left array with a right one, summed over some axes of both, as rows times a kernel."""
     left, right = given
-    (over_left, over_right), (batch, _) = numbers or eqn.params["dimension_numbers"]
-    if batch or not over_left or not _single(eqn, left, right):
+    (over_left, over_right), (batch_left, batch_right) = numbers or eqn.params["dimension_numbers"]
+    if not over_left or not _single(eqn, left, right):
         return _as_it_is(eqn, given)
-    free_left = [i for i in range(left.ndim) if i not in over_left]
-    free_right = [i for i in range(right.ndim) if i not in over_right]
+    free_left = [i for i in range(left.ndim) if i not in (*over_left, *batch_left)]
+    free_right = [i for i in range(right.ndim) if i not in (*over_right, *batch_right)]
     rows, columns = ([a.shape[i] for i in free] for a, free in ((left, free_left), (right, free_right)))
+    if batch_left:
+        n, inner = prod(left.shape[i] for i in batch_left), prod(left.shape[i] for i in over_left)
+        x = left.transpose(*batch_left, *free_left, *over_left).reshape(n, -1, inner)
+        kernel = right.transpose(*batch_right, *over_right, *free_right).reshape(n, inner, -1)
+        return [products.batched(x, kernel).reshape(eqn.outvars[0].aval.shape)]
     if prod(columns) > prod(rows):  # the kernel is on the left
         swapped = _rows_by_kernel(right, left, free_right, over_right, over_left, free_left)
         out = swapped.reshape(-1, prod(rows)).T

@@ -18,7 +18,7 @@ from jax import Array
 
 from goodfit.models.native import call, native
 
-__all__ = ["alike", "convolve", "dense", "laned", "max_pool", "usable"]
+__all__ = ["alike", "batched", "convolve", "dense", "laned", "max_pool", "usable"]
 
 FEWEST_CHANNELS = 16
 """In a kernel that is taken by tiles."""
@@ -40,6 +40,11 @@ def dense(x: Array, kernel: Array, bias: Array | None = None, *, relu: bool = Fa
     rows = x.reshape(1, 1, -1, x.shape[-1])
     out = convolve(rows, kernel[None, None], bias, relu=relu)
     return out.reshape(*x.shape[:-1], kernel.shape[1])
+
+
+def batched(x: Array, kernel: Array) -> Array:
+    """Each of `x (n, rows, in)` times its own of `kernel (n, in, out)`: `(n, rows, out)`."""
+    return _batched()(x, kernel)
 
 
 def convolve(
@@ -112,6 +117,51 @@ def _convolution(
 
     function = jax.custom_vjp(lambda *arrays: forward(*arrays)[0])
     function.defvjp(saving, backward)
+    return function
+
+
+@cache
+def _batched() -> Callable[[Array, Array], Array]:
+    """`batched` as a function of its arrays: what is one of n counts as a lane, too."""
+    attributes = {"down": np.int64(1), "across": np.int64(1), "rectify": False}
+
+    def nothing(dtype: Any) -> Array:
+        return jnp.zeros(0, dtype)
+
+    def folded(*arrays: Array) -> tuple[int, list[Array]]:
+        arrays = tuple(alike(*arrays))
+        return len(arrays[0]), [a.reshape(-1, 1, 1, *a.shape[2:]) for a in arrays]
+
+    def back(lanes: int, out: Array) -> Array:
+        return out.reshape(lanes, -1, *out.shape[3:])
+
+    @laned
+    def forward(x: Array, kernel: Array) -> Array:
+        lanes, (x, kernel) = folded(x, kernel)
+        winners = jax.ShapeDtypeStruct((len(x), 0), jnp.int8)
+        shape = (*x.shape[:-1], kernel.shape[-1])
+        out, _ = call("goodfit_convolution", shape, winners)(x, kernel, nothing(jnp.float32), **attributes)
+        return back(lanes, out)
+
+    @laned
+    def of_input(grad: Array, kernel: Array) -> Array:
+        lanes, (grad, kernel) = folded(grad, kernel)
+        shape = (*grad.shape[:-1], kernel.shape[-2])
+        arrays = (grad, nothing(jnp.float32), nothing(jnp.int8), kernel)
+        return back(lanes, call("goodfit_convolution_input", shape)(*arrays, **attributes))
+
+    @laned
+    def of_kernel(grad: Array, x: Array) -> Array:
+        lanes, (grad, x) = folded(grad, x)
+        shapes = (len(x), 1, 1, x.shape[-1], grad.shape[-1]), (len(x), 0)
+        arrays = (x, grad, nothing(jnp.float32), nothing(jnp.int8))
+        return back(lanes, call("goodfit_convolution_kernel", *shapes)(*arrays, **attributes)[0])
+
+    function = jax.custom_vjp(forward)
+    function.defvjp(
+        lambda x, kernel: (forward(x, kernel), (x, kernel)),
+        lambda saved, grad: (of_input(grad, saved[1]), of_kernel(grad, saved[0])),
+    )
     return function
 
 

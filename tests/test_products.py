@@ -23,6 +23,8 @@ CONVOLUTIONS = [
     (1, 1, 70, 19, 1, 1, 70, (1, 1)),
     (2, 4, 6, 3, 4, 2, 1, (3, 1)),
     (1, 6, 5, 64, 2, 2, 48, (1, 2)),
+    (5, 3, 3, 45, 1, 1, 70, (1, 1)),  # by matrix registers, where there are any: no size fills their tiles
+    (1, 1, 300, 32, 1, 1, 1060, (1, 1)),  # more columns than are packed at once; in the gradients more terms
     (23, 10, 10, 5, 3, 3, 32, (1, 1)),  # the gradient of the kernel adds up several blocks of images
 ]
 TILES = [  # 3x3 kernels that are taken by tiles: odd sizes, channels that fill no vector, more tiles than one block
@@ -118,6 +120,37 @@ def test_product_is_numpys(shape):
     np.testing.assert_allclose(products.dense(x, kernel), x @ kernel, rtol=1e-5, atol=1e-5)
 
 
+def test_product_is_as_exact_as_single_precision():
+    """By matrix registers too, which multiply numbers of 8 bits; and what is no number stays none."""
+    rng = np.random.default_rng(3)
+    x, kernel = rng.normal(size=(96, 200)), rng.normal(size=(200, 80))
+    x *= 10.0 ** rng.integers(-8, 8, (1, 200))
+    kernel *= 10.0 ** rng.integers(-8, 8, (200, 1))
+    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+    exact, size = x.astype(float) @ kernel.astype(float), abs(x).astype(float) @ abs(kernel).astype(float)
+    assert (abs(products.dense(x, kernel) - exact) / size).max() < 1e-6
+    x[3, 5], x[4, 6] = np.nan, np.inf
+    out = np.asarray(products.dense(x, kernel, relu=True))
+    assert np.isnan(out[3]).all()
+    assert not np.isfinite(out[4]).all()
+    assert np.isfinite(np.delete(out, [3, 4], axis=0)).all()
+
+
+@pytest.mark.parametrize("shared", [None, 0, 1])
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(7, 5, 9), (1, 40, 3), (40, 33, 50)])
+def test_batched_products_are_numpys_with_lanes(rows, inner, columns, shared):
+    rng = np.random.default_rng(4)
+    x, kernel = rng.normal(size=(LANES, 2, rows, inner)), rng.normal(size=(LANES, 2, inner, columns))
+    x, kernel = x[0] if shared == 0 else x, kernel[0] if shared == 1 else kernel
+    arrays = x.astype(np.float32), kernel.astype(np.float32), rng.normal(size=(LANES, 2, rows, columns))
+
+    def lane(function):
+        axes = (None if shared == 0 else 0, None if shared == 1 else 0, 0)
+        return jax.vmap(lambda a, k, w: with_gradients(function, a, k, weight=w), axes)
+
+    close(lane(lambda a, k: jnp.matmul(a, k, precision="highest"))(*arrays), lane(products.batched)(*arrays))
+
+
 @pytest.mark.parametrize("channels", [1, 16, 21])
 @pytest.mark.parametrize("size", [(2, 2), (3, 1), (1, 2)])
 def test_pooling_is_xlas_where_values_are_equal_too(channels, size):
@@ -196,7 +229,11 @@ def square(convolve):
     both = jax.vmap(jax.value_and_grad(lambda x, k: (convolve(x, k) ** 2).sum(), argnums=(0, 1)))
     return [both(*arrays) for arrays in cases]
 
-cases = [(lanes(3, 9, 150, 7), lanes(3, 2, 7, 70)), (lanes(11, 9, 8, 18), lanes(3, 3, 18, 20))]  # the second by tiles
+cases = [
+    (lanes(3, 9, 150, 7), lanes(3, 2, 7, 70)),
+    (lanes(11, 9, 8, 18), lanes(3, 3, 18, 20)),  # by tiles
+    (lanes(3, 5, 9, 70), lanes(1, 1, 70, 40)),  # by matrix registers, where there are any
+]
 
 def xla(x, k):
     return jax.lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -210,7 +247,7 @@ print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest()
 """
 
 
-@pytest.mark.parametrize("instructions", ["avx512", "avx2", "baseline"])
+@pytest.mark.parametrize("instructions", ["amx", "avx512", "avx2", "baseline"])
 def test_threads_change_no_bit(instructions):
     def run(threads):
         path = os.pathsep.join(p for p in sys.path if p)

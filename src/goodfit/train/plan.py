@@ -16,6 +16,12 @@ TOGETHER, NARROW = 32, 128
 """Lanes of one program at the most: more share no more work, and what they hold between layers leaves the caches. Four
 times as many where no layer is wider than `NARROW`."""
 
+CACHED = 512 << 20
+"""Bytes that wide lanes of one program hold at the most, where that leaves as many of them as `FEWEST`: what a step
+takes of more lies in none of the caches."""
+
+FEWEST = 8
+
 
 def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
     """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
@@ -50,9 +56,13 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
         memory: Budget in bytes; None takes half of what is free.
     """
     budget = memories.available() // 2 if memory is None else memory
-    together = TOGETHER if widest(network.model) > NARROW else 4 * TOGETHER
-    most = max(1, min(together, budget // max(1, lane_bytes(network, rows, sparse))))
-    chunks = -(-lanes // min(lanes, most))
+    each = max(1, lane_bytes(network, rows, sparse))
+    wide = widest(network.model) > NARROW
+    together = min(TOGETHER, max(FEWEST, CACHED // each)) if wide else 4 * TOGETHER
+    most = max(1, min(together, budget // each))
+    fewest = -(-lanes // min(lanes, most))
+    # The last chunk is filled up with lanes that nobody asked for: as few as a little more chunks leave.
+    chunks = min(range(fewest, 2 * fewest), key=lambda n: n * -(-lanes // n))
     return -(-lanes // chunks)
 
 

@@ -61,8 +61,8 @@ def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory:
     together = min(TOGETHER, max(FEWEST, CACHED // each)) if wide else 4 * TOGETHER
     most = max(1, min(together, budget // each))
     fewest = -(-lanes // min(lanes, most))
-    # The last chunk is filled up with lanes that nobody asked for: as few as a little more chunks leave.
-    chunks = min(range(fewest, 2 * fewest), key=lambda n: n * -(-lanes // n))
+    # The last chunk is filled up with lanes that nobody asked for: as few as a quarter more chunks leave.
+    chunks = min(range(fewest, fewest + fewest // 4 + 1), key=lambda n: n * -(-lanes // n))
     return -(-lanes // chunks)
 
 

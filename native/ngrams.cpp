@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace goodfit {
 namespace {
@@ -21,8 +22,12 @@ int threads_for(size_t texts) {
 // threads to give, on those there are. What work throws ends it for all threads and is thrown here.
 template <class Work>
 void share(int threads, size_t parts, const Work& work) {
+  if (threads <= 1) {
+    for (size_t part = 0; part < parts; ++part) work(0, part);
+    return;
+  }
   std::atomic<size_t> next{0};
-  std::vector<std::exception_ptr> failed(size_t(std::max(threads, 1)));
+  std::vector<std::exception_ptr> failed(static_cast<size_t>(threads));
   const auto run = [&](int thread) {
     try {
       for (size_t part; (part = next.fetch_add(1)) < parts;) work(thread, part);
@@ -49,16 +54,32 @@ void sort(int threads, std::vector<T>& items) {
   for (int i = 1; i < threads; ++i) std::inplace_merge(items.begin(), piece(i), piece(i + 1));
 }
 
-// Sorts by numbers up to `largest`, a digit of `bits` at a time; equal ones stay in their order.
+// Sorts by numbers up to `largest`, a digit of `bits` at a time; equal ones stay in their order. Each thread counts and
+// places a piece of them.
 template <int bits, class Items, class Number>
-void sort_by(const Number& number, uint32_t largest, Items& items, Items& other) {
+void sort_by(const Number& number, uint32_t largest, Items& items, Items& other, int threads = 1) {
   constexpr uint32_t kDigits = 1 << bits;
+  using Places = std::array<uint32_t, kDigits>;  // of the next number with a digit
   other.resize(items.size());
+  Places first;
+  std::vector<Places> others(size_t(threads - 1));
+  const auto places = [&](size_t piece) -> Places& { return piece ? others[piece - 1] : first; };
   for (int shift = 0; shift < 32 && largest >> shift; shift += bits) {
-    uint32_t at[kDigits + 1] = {};
-    for (const auto& x : items) ++at[(number(x) >> shift & (kDigits - 1)) + 1];
-    for (uint32_t i = 1; i < kDigits; ++i) at[i] += at[i - 1];
-    for (const auto& x : items) other[at[number(x) >> shift & (kDigits - 1)]++] = x;
+    const auto each = [&](size_t piece, const auto& f) {
+      const auto begin = items.begin(), end = begin + ptrdiff_t(items.size() * (piece + 1) / size_t(threads));
+      for (auto x = begin + ptrdiff_t(items.size() * piece / size_t(threads)); x != end; ++x)
+        f(*x, places(piece)[number(*x) >> shift & (kDigits - 1)]);
+    };
+    share(threads, size_t(threads), [&](int, size_t piece) {
+      places(piece).fill(0);
+      each(piece, [](const auto&, uint32_t& count) { ++count; });
+    });
+    uint32_t at = 0;
+    for (uint32_t digit = 0; digit < kDigits; ++digit)
+      for (int piece = 0; piece < threads; ++piece) at += std::exchange(places(size_t(piece))[digit], at);
+    share(threads, size_t(threads), [&](int, size_t piece) {
+      each(piece, [&](const auto& x, uint32_t& place) { other[place++] = x; });
+    });
     items.swap(other);
   }
 }
@@ -266,14 +287,17 @@ void choose(const NextTexts& next, const NgramOptions& options, Vocabulary& out,
   for (const Candidate& c : chosen) most = std::max(most, c.count);
   Candidates other;
   for (int i = options.high; i-- > 0;)
-    sort_by<9>([i](const Candidate& c) { return c.ranks[i]; }, uint32_t(order.size()), chosen, other);
-  sort_by<10>([most](const Candidate& c) { return most - c.count; }, most, chosen, other);
-  out.grams.reserve(chosen.size());
-  for (const Candidate& c : chosen) {
-    if (reading) reading->columns[c.shard][c.number] = int32_t(out.grams.size());
-    Gram& gram = out.grams.emplace_back();
-    for (int i = 0; i < kLongest; ++i) gram[i] = c.ranks[i] ? order[c.ranks[i] - 1] : kNone;
-  }
+    sort_by<9>([i](const Candidate& c) { return c.ranks[i]; }, uint32_t(order.size()), chosen, other, threads);
+  sort_by<10>([most](const Candidate& c) { return most - c.count; }, most, chosen, other, threads);
+  out.grams.resize(chosen.size());
+  share(threads, size_t(threads), [&](int, size_t piece) {
+    const size_t last = chosen.size() * (piece + 1) / size_t(threads);
+    for (size_t k = chosen.size() * piece / size_t(threads); k < last; ++k) {
+      const Candidate& c = chosen[k];
+      if (reading) reading->columns[c.shard][c.number] = int32_t(k);
+      for (int i = 0; i < kLongest; ++i) out.grams[k][i] = c.ranks[i] ? order[c.ranks[i] - 1] : kNone;
+    }
+  });
 }
 
 void add(std::string_view text, Vocabulary& out) {

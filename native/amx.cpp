@@ -1,16 +1,13 @@
 // Dense products by Intel's AMX, whose tiles multiply bfloat16 and add up in float32.
 //
-// A float32 is the sum of three bfloat16, 8 bits of its mantissa each: a = high + middle + low, exactly. Of the nine
-// products of the parts of two numbers the six largest are taken; what is left out is below 2^-24 of their product,
-// where float32 arithmetic rounds too (Henry, Tang and Heinecke 2019, arXiv:1904.06376). Infinities become NaN, and
-// parts below the smallest normal number 0.
+// A float32 is the sum of three bfloat16, each the nearest to what the ones before leave: a = high + middle + low,
+// exactly. Of the nine products of the parts of two numbers the six largest are taken; what is left out is at most about
+// 2^-24 of their product, where float32 arithmetic rounds too (Henry, Tang and Heinecke 2019, arXiv:1904.06376).
+// Infinities become NaN, and parts below the smallest normal number 0. No function of the standard library is called
+// here: see kernels.inc.
 #include "amx.h"
 
 #include <immintrin.h>
-
-#include <algorithm>
-
-#include "parallel.h"
 
 namespace goodfit {
 
@@ -18,8 +15,8 @@ namespace {
 
 constexpr int64_t kItems = 16, kStep = 32;  // of a tile: its items, and their terms
 constexpr int64_t kTile = 1024, kParts = 3;  // bytes of a tile; high, middle and low
-constexpr int64_t kTerms = 128, kColumns = 1024;  // that are packed together: they stay in the second-level cache
 
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t tiles(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 inline void transpose(__m512i (&r)[16]) {
@@ -57,14 +54,23 @@ inline __m512 numbers(const Operand& o, ptrdiff_t at, __mmask16 there) {
   return _mm512_maskz_loadu_ps(there, o.from + at);
 }
 
-// The upper halves of two floats in one word, of which they lose them.
+// The nearest number of 16 bits, in the upper half; x becomes what it leaves.
+inline __m512i nearest(__m512& x) {
+  const __m512i bits = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  // What would round up to infinity, and what is no number, is cut.
+  const __mmask16 rounds = _mm512_cmplt_epu32_mask(_mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff)),
+                                                   _mm512_set1_epi32(0x7f7f8000));
+  const __m512i up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+  const __m512i upper = _mm512_and_si512(_mm512_mask_add_epi32(bits, rounds, bits, up),
+                                         _mm512_set1_epi32(int(0xffff0000)));
+  x = _mm512_sub_ps(x, _mm512_castsi512_ps(upper));
+  return upper;
+}
+
+// Two of these in a word.
 inline __m512i take(__m512& even, __m512& odd) {
-  const __m512i upper = _mm512_set1_epi32(int(0xffff0000));
-  const __m512i e = _mm512_and_si512(_mm512_castps_si512(even), upper);
-  const __m512i o = _mm512_and_si512(_mm512_castps_si512(odd), upper);
-  even = _mm512_sub_ps(even, _mm512_castsi512_ps(e));
-  odd = _mm512_sub_ps(odd, _mm512_castsi512_ps(o));
-  return _mm512_or_si512(o, _mm512_srli_epi32(e, 16));
+  const __m512i e = nearest(even);
+  return _mm512_or_si512(nearest(odd), _mm512_srli_epi32(e, 16));
 }
 
 // The three parts of a tile of items and terms, each a square of words of the terms t and t + 16: a row an item
@@ -107,6 +113,7 @@ void pack(const Operand& o, int64_t items, int64_t terms, char* to) {
 template <int Rows, int Columns>
 void square(int64_t steps, const char* a, ptrdiff_t a_next, const char* b, ptrdiff_t b_next, float* c, ptrdiff_t c_row,
             bool add) {
+  asm volatile("" ::: "memory");  // GCC does not see what tiles read
   float* const second = c + kItems * c_row;
   const ptrdiff_t row = c_row * ptrdiff_t(sizeof(float));
   if (add) {
@@ -158,6 +165,7 @@ struct alignas(64) Configuration {
 struct Configured {
   Configured() {
     const Configuration c;
+    asm volatile("" : : "r"(&c) : "memory");  // GCC 12 takes but 8 of its bytes for read
     _tile_loadconfig(&c);
   }
   ~Configured() { _tile_release(); }
@@ -178,21 +186,20 @@ void finished(int64_t rows, int64_t columns, const float* from, ptrdiff_t from_r
     }
 }
 
-char* aligned(char* p) { return p + (64 - reinterpret_cast<uintptr_t>(p) % 64) % 64; }
+inline char* aligned(char* p) { return p + (64 - reinterpret_cast<uintptr_t>(p) % 64) % 64; }
 
 void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b, float* c,
-              ptrdiff_t c_row, const Finish& finish) {
+              ptrdiff_t c_row, const Finish& finish, char* room) {
   const Configured tile_registers;
-  constexpr int64_t kBlock = kParts * kTile * (kTerms / kStep);  // bytes of 16 items
-  const int64_t wide = std::min(columns, kColumns);
-  char* const pack_a = aligned(scratch<char>(0, (kMatrixRows / kItems + tiles(wide, kItems)) * kBlock + 64));
+  constexpr int64_t kBlock = kParts * kTile * (kMatrixTerms / kStep);  // bytes of 16 items
+  char* const pack_a = aligned(room);
   char* const pack_b = pack_a + kMatrixRows / kItems * kBlock;
-  alignas(64) float edge[kMatrixRows * 2 * kItems];
-  for (int64_t j = 0; j < columns; j += kColumns) {
-    const int64_t width = std::min(kColumns, columns - j);
-    for (int64_t t = 0; t < terms; t += kTerms) {
-      const int64_t depth = std::min(kTerms, terms - t), steps = tiles(depth, kStep);
-      const bool add = finish.add || t > 0, last = t + kTerms >= terms;
+  alignas(64) float edge[kMatrixRows * 2 * kItems] = {};
+  for (int64_t j = 0; j < columns; j += kMatrixColumns) {
+    const int64_t width = least(kMatrixColumns, columns - j);
+    for (int64_t t = 0; t < terms; t += kMatrixTerms) {
+      const int64_t depth = least(kMatrixTerms, terms - t), steps = tiles(depth, kStep);
+      const bool add = finish.add || t > 0, last = t + kMatrixTerms >= terms;
       const float* const bias = last && finish.bias ? finish.bias + j : nullptr;
       const bool rectify = last && finish.rectify;
       const ptrdiff_t next = steps * kParts * kTile;
@@ -202,10 +209,10 @@ void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, co
       };
       pack<false>(from(b, j), width, depth, pack_b);
       for (int64_t r = 0; r < rows; r += kMatrixRows) {
-        const int64_t height = std::min(kMatrixRows, rows - r);
+        const int64_t height = least(kMatrixRows, rows - r);
         pack<true>(from(a, r), height, depth, pack_a);
         for (int64_t k = 0; k < width; k += 2 * kItems) {
-          const int64_t part = std::min(2 * kItems, width - k);
+          const int64_t part = least(2 * kItems, width - k);
           const char* const right = pack_b + k / kItems * next;
           float* const to = c + r * c_row + j + k;
           const bool high = height > kItems, broad = part > kItems;
@@ -224,7 +231,6 @@ void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, co
 
 }  // namespace
 
-extern const MatrixProduct amx_product;
 const MatrixProduct amx_product = multiply;
 
 }  // namespace goodfit

@@ -12,13 +12,22 @@ struct Operand {
   ptrdiff_t item, term;
 };
 
-// c[r][j] = sum over t < terms of a[r, t] * b[j, t], then what `finish` says; as exact as float32 arithmetic is.
+// c[r][j] = sum over t < terms of a[r, t] * b[j, t], then what `finish` says; to float32's rounding, but infinities
+// become NaN, and what is below 1e-33 loses digits. `room` holds `matrix_room(columns)` bytes.
 using MatrixProduct = void (*)(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b,
-                               float* c, ptrdiff_t c_row, const Finish& finish);
+                               float* c, ptrdiff_t c_row, const Finish& finish, char* room);
+
+extern const MatrixProduct amx_product;
 
 // Null where the CPU, the system or GOODFIT_SIMD does not have it.
 MatrixProduct matrix_product();
 
-constexpr int64_t kMatrixRows = 32;  // that are worked on together
+constexpr int64_t kMatrixRows = 32;                          // that are worked on together
+constexpr int64_t kMatrixTerms = 128, kMatrixColumns = 1024;  // that are packed together: they stay in the caches
+
+inline size_t matrix_room(int64_t columns) {
+  const int64_t most = columns < kMatrixColumns ? columns : kMatrixColumns;
+  return size_t((kMatrixRows + (most + 15) / 16 * 16) * kMatrixTerms * 6 + 64);
+}
 
 }  // namespace goodfit

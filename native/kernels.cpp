@@ -31,10 +31,11 @@ static bool lent_tiles() {
 static Simd choose() {
 #ifdef GOODFIT_X86
   const char* most = std::getenv("GOODFIT_SIMD");  // for tests
-  Simd allowed = Simd::kAmx;
-  if (most && std::strcmp(most, "avx512") == 0) allowed = Simd::kAvx512;
-  if (most && std::strcmp(most, "avx2") == 0) allowed = Simd::kAvx2;
-  if (most && std::strcmp(most, "baseline") == 0) allowed = Simd::kBaseline;
+  const auto named = [&](const char* name) { return std::strcmp(most, name) == 0; };
+  const Simd allowed = !most || named("amx") ? Simd::kAmx
+                       : named("avx512")     ? Simd::kAvx512
+                       : named("avx2")       ? Simd::kAvx2
+                                             : Simd::kBaseline;
   __builtin_cpu_init();
   if (allowed < Simd::kAvx2 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
     return Simd::kBaseline;

@@ -18,9 +18,6 @@ namespace products_baseline { extern const Products table; }
 namespace products_avx2 { extern const Products table; }
 namespace products_avx512 { extern const Products table; }
 #endif
-#ifdef GOODFIT_AMX
-extern const MatrixProduct amx_product;
-#endif
 
 const Products& products() {
 #ifdef GOODFIT_X86
@@ -41,7 +38,7 @@ MatrixProduct matrix_product() {
 
 namespace {
 
-constexpr int64_t kFewest = 32;  // rows, columns and terms of a product that pay their way through matrix registers
+constexpr int64_t kFewest = 32, kWork = 1 << 18;  // of a product that pays its way through matrix registers
 
 // Shapes of a convolution without padding: x (lanes or 1, n, height, width, in), kernel (lanes or 1, down, across, in,
 // out), y (lanes, n, rows, columns, out), or half of it each way where it is the maximum of windows of 2x2 pixels.
@@ -73,11 +70,13 @@ struct Shape {
 
   // Whether this is a product of the pixels of all images, in a row, with one matrix; and then whether matrix registers
   // are faster at it.
-  bool single() const { return down * across == 1 && stride_down == 1 && stride_across == 1 && !pooled; }
+  bool single() const {
+    return down * across == 1 && stride_down == 1 && stride_across == 1 && !pooled && rows == height && columns == width;
+  }
   int64_t pixels() const { return n * rows * columns; }
   static int64_t blocks(int64_t high) { return (high + kMatrixRows - 1) / kMatrixRows; }
   bool matrix(int64_t high, int64_t broad, int64_t terms) const {
-    return single() && matrix_product() && high >= kFewest && broad >= kFewest && terms >= kFewest;
+    return single() && matrix_product() && std::min({high, broad, terms}) >= kFewest && high * broad * terms >= kWork;
   }
 
   // Where a pixel of the output is of x.
@@ -119,7 +118,7 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
       const Operand a{x.typed_data() + lane * s.x_lane + begin * s.in, nullptr, s.in, 1};
       const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, 1, s.out};
       matrix_product()(end - begin, s.out, s.in, a, b, y->typed_data() + lane * s.y_lane + begin * s.out, s.out,
-                       {false, rectify, own});
+                       {false, rectify, own}, scratch<char>(0, matrix_room(s.out)));
     });
     return ffi::Error::Success();
   }
@@ -174,7 +173,8 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes win
       const ptrdiff_t at = lane * s.y_lane + begin * s.out;
       const Operand a{grad.typed_data() + at, rectify ? y.typed_data() + at : nullptr, s.out, 1};
       const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, s.out, 1};
-      matrix_product()(end - begin, s.in, s.out, a, b, x->typed_data() + lane * s.x_lane + begin * s.in, s.in, {});
+      matrix_product()(end - begin, s.in, s.out, a, b, x->typed_data() + lane * s.x_lane + begin * s.in, s.in, {},
+                       scratch<char>(0, matrix_room(s.in)));
     });
     return ffi::Error::Success();
   }
@@ -233,7 +233,8 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
       const float* positive = rectify ? y.typed_data() + lane * s.y_lane : nullptr;
       const Operand a{x.typed_data() + lane * s.x_lane + begin, nullptr, 1, s.in}, b{g, positive, 1, s.out};
       matrix_product()(end - begin, s.out, s.pixels(), a, b,
-                       kernel->typed_data() + lane * s.kernel_lane + begin * s.out, s.out, {});
+                       kernel->typed_data() + lane * s.kernel_lane + begin * s.out, s.out, {},
+                       scratch<char>(0, matrix_room(s.out)));
       if (!biased || first > 0) return;
       float *total = bias->typed_data() + lane * s.out, *room = scratch<float>(0, kMatrixRows * s.out);
       std::memset(total, 0, s.out * sizeof(float));

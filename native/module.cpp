@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "amx.h"
 #include "kernels.h"
 #include "layers.h"
 #include "ngrams.h"
@@ -91,7 +92,9 @@ PyObject* targets(PyObject*, PyObject*) {
   return out;
 }
 
-PyObject* instructions(PyObject*, PyObject*) { return PyUnicode_FromString(goodfit::kernels()->name); }
+PyObject* instructions(PyObject*, PyObject*) {
+  return PyUnicode_FromString(goodfit::matrix_product() ? "amx" : goodfit::kernels()->name);
+}
 
 // The texts of a tuple of str and None; the tuple keeps them alive. Sets a Python error and returns false on others.
 bool texts_of(PyObject* tuple, std::vector<goodfit::Text>* texts) {
@@ -265,7 +268,7 @@ PyObject* count(PyObject*, PyObject* args) {
 
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
-    {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2 or avx512."},
+    {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2, avx512 or amx."},
     {"fit", told<fit>, METH_VARARGS,
      "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `count` has them."},
     {"choose", told<choose>, METH_VARARGS,

@@ -23,7 +23,7 @@ CONVOLUTIONS = [
     (1, 1, 70, 19, 1, 1, 70, (1, 1)),
     (2, 4, 6, 3, 4, 2, 1, (3, 1)),
     (1, 6, 5, 64, 2, 2, 48, (1, 2)),
-    (5, 3, 3, 45, 1, 1, 70, (1, 1)),  # by matrix registers, where there are any: no size fills their tiles
+    (5, 4, 4, 57, 1, 1, 70, (1, 1)),  # by matrix registers, where there are any: no size fills their tiles
     (1, 1, 300, 32, 1, 1, 1060, (1, 1)),  # more columns than are packed at once; in the gradients more terms
     (23, 10, 10, 5, 3, 3, 32, (1, 1)),  # the gradient of the kernel adds up several blocks of images
 ]
@@ -128,7 +128,12 @@ def test_product_is_as_exact_as_single_precision():
     kernel *= 10.0 ** rng.integers(-8, 8, (200, 1))
     x, kernel = x.astype(np.float32), kernel.astype(np.float32)
     exact, size = x.astype(float) @ kernel.astype(float), abs(x).astype(float) @ abs(kernel).astype(float)
-    assert (abs(products.dense(x, kernel) - exact) / size).max() < 1e-6
+    assert (abs(products.dense(x, kernel) - exact) / size).max() < 5e-7
+    # Alone, without other terms to hide behind: bits that parts of 8 could lose, and the largest number.
+    one = np.uint32(0x3F80FFFF).view(np.float32)
+    for value, other in [(one, one), (np.finfo(np.float32).max, np.float32(0.01))]:
+        alone = np.asarray(products.dense(np.diag(np.full(64, value)), np.full((64, 64), other)))
+        np.testing.assert_allclose(alone, float(value) * float(other), rtol=1.3e-7)
     x[3, 5], x[4, 6] = np.nan, np.inf
     out = np.asarray(products.dense(x, kernel, relu=True))
     assert np.isnan(out[3]).all()
@@ -137,7 +142,7 @@ def test_product_is_as_exact_as_single_precision():
 
 
 @pytest.mark.parametrize("shared", [None, 0, 1])
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(7, 5, 9), (1, 40, 3), (40, 33, 50)])
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(7, 5, 9), (1, 40, 3), (70, 63, 65)])
 def test_batched_products_are_numpys_with_lanes(rows, inner, columns, shared):
     rng = np.random.default_rng(4)
     x, kernel = rng.normal(size=(LANES, 2, rows, inner)), rng.normal(size=(LANES, 2, inner, columns))
@@ -149,6 +154,7 @@ def test_batched_products_are_numpys_with_lanes(rows, inner, columns, shared):
         return jax.vmap(lambda a, k, w: with_gradients(function, a, k, weight=w), axes)
 
     close(lane(lambda a, k: jnp.matmul(a, k, precision="highest"))(*arrays), lane(products.batched)(*arrays))
+    assert products.batched(jnp.ones((2, 3, 0)), jnp.ones((2, 0, 4))).shape == (2, 3, 4)
 
 
 @pytest.mark.parametrize("channels", [1, 16, 21])
@@ -219,6 +225,7 @@ def test_what_is_not_finite_stays_so():
 
 PROGRAM = """
 import hashlib, jax, numpy as np
+from goodfit import _native
 from goodfit.models import products
 rng = np.random.default_rng(4)
 
@@ -232,7 +239,7 @@ def square(convolve):
 cases = [
     (lanes(3, 9, 150, 7), lanes(3, 2, 7, 70)),
     (lanes(11, 9, 8, 18), lanes(3, 3, 18, 20)),  # by tiles
-    (lanes(3, 5, 9, 70), lanes(1, 1, 70, 40)),  # by matrix registers, where there are any
+    (lanes(3, 9, 9, 70), lanes(1, 1, 70, 40)),  # by matrix registers, where there are any
 ]
 
 def xla(x, k):
@@ -243,7 +250,7 @@ for a, b in zip(out, jax.tree.leaves(square(xla))):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
 out += jax.tree.leaves(square(lambda x, k: products.convolve(x, k, pooled=True)))
 out += [jax.vmap(jax.grad(lambda x: (products.max_pool(x, (2, 2)) ** 2).sum()))(cases[0][0])]
-print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest())
+print(_native.instructions(), hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in out)).hexdigest())
 """
 
 
@@ -256,5 +263,8 @@ def test_threads_change_no_bit(instructions):
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
     once = run("1")  # XLA's threads
-    assert len(once.strip()) == 64
+    used, digest = once.split()
+    if used != instructions:
+        pytest.skip(f"this machine, or the compiler, has no {instructions}")
+    assert len(digest) == 64
     assert run("5") == once

@@ -23,6 +23,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from goodfit.models import products, recurrent
 
 Rule = Callable[[Any, list[Any]], list[Any]]
+
+FEWEST = 8
+"""Rows and columns of matrices in a batch: XLA is faster with vectors."""
 """An operation of a traced function, and the arrays that it is given, to what it gives."""
 
 
@@ -125,6 +128,8 @@ def _dot(eqn: Any, given: list[Any], numbers: Any = None) -> list[Any]:
     free_left = [i for i in range(left.ndim) if i not in (*over_left, *batch_left)]
     free_right = [i for i in range(right.ndim) if i not in (*over_right, *batch_right)]
     rows, columns = ([a.shape[i] for i in free] for a, free in ((left, free_left), (right, free_right)))
+    if batch_left and min(prod(rows), prod(columns)) < FEWEST:
+        return _as_it_is(eqn, given)
     if batch_left:
         n, inner = prod(left.shape[i] for i in batch_left), prod(left.shape[i] for i in over_left)
         x = left.transpose(*batch_left, *free_left, *over_left).reshape(n, -1, inner)

@@ -44,6 +44,8 @@ def dense(x: Array, kernel: Array, bias: Array | None = None, *, relu: bool = Fa
 
 def batched(x: Array, kernel: Array) -> Array:
     """Each of `x (n, rows, in)` times its own of `kernel (n, in, out)`: `(n, rows, out)`."""
+    if 0 in (x.size, kernel.size):
+        return x @ kernel
     return _batched()(x, kernel)
 
 

@@ -1,4 +1,6 @@
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,30 @@ def real_data() -> Path:
         if (folder / "imdb").is_dir():
             return folder
     pytest.skip("GOODFIT_DATA names no folder with the real data sets")
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+@pytest.fixture
+def killed(monkeypatch) -> Callable[[int], AbstractContextManager[None]]:
+    """A study in this context is killed when it has written down more than so many runs; it has to be."""
+    from goodfit.study.folder import Folder
+
+    @contextmanager
+    def after(runs: int) -> Iterator[None]:
+        append, seen = Folder.append, []
+
+        def append_and_die(self, *events):
+            append(self, *events)
+            seen.extend(e["event"] for e in events)
+            if seen.count("run") > runs:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "append", append_and_die)
+            with pytest.raises(Killed):
+                yield
+
+    return after

@@ -14,7 +14,6 @@ from goodfit.errors import DataError, GoodfitError, ModelError, StudyError, Usag
 from goodfit.models.source import load_model
 from goodfit.predictor import Predictor
 from goodfit.study import feeding
-from goodfit.study.folder import Folder
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -135,24 +134,10 @@ def test_rows_that_do_not_fit_a_predictor_are_told(finished, rows, says):
         Predictor.load(finished[1]).predict(rows)
 
 
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
-def test_it_resumes_in_another_process(finished, script, file, tmp_path, monkeypatch):
+def test_it_resumes_in_another_process(finished, script, file, tmp_path, killed):
     whole, _ = finished
-    append, seen = Folder.append, []
-
-    def append_and_die(self, *events):
-        append(self, *events)
-        seen.extend(e["event"] for e in events)
-        if seen.count("run") > 6:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Folder, "append", append_and_die)
-        with pytest.raises(Killed):
-            job.fit(ALL, model=f"{script}:build", out=tmp_path / "out", **FIT)
+    with killed(6):
+        job.fit(ALL, model=f"{script}:build", out=tmp_path / "out", **FIT)
     with pytest.raises(StudyError, match="other"):
         job.fit({**ALL, "numbers": NUMBERS + 1}, model=f"{script}:build", out=tmp_path / "out", **FIT)
     code = (

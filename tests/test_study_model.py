@@ -15,7 +15,6 @@ from goodfit.models.source import load_model
 from goodfit.predictor import Predictor
 from goodfit.study import feeding
 from goodfit.study.again import compared
-from goodfit.study.folder import Folder
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -107,24 +106,10 @@ def test_what_it_leaves_needs_no_goodfit(finished):
     assert (np.asarray(Predictor.load(out).predict(X), int) == Y).mean() > 0.6
 
 
-class Killed(BaseException):
-    """Stands for a kill."""
-
-
-def test_it_resumes_in_another_process_with_the_same_model_only(finished, script, tmp_path, monkeypatch):
+def test_it_resumes_in_another_process_with_the_same_model_only(finished, script, tmp_path, killed):
     whole, _ = finished
-    append, seen = Folder.append, []
-
-    def append_and_die(self, *events):
-        append(self, *events)
-        seen.extend(e["event"] for e in events)
-        if seen.count("run") > 10:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Folder, "append", append_and_die)
-        with pytest.raises(Killed):
-            job.fit((X, Y), model=f"{script}:build", out=tmp_path / "out", **FIT)
+    with killed(10):
+        job.fit((X, Y), model=f"{script}:build", out=tmp_path / "out", **FIT)
     with pytest.raises(StudyError, match="another model, or one compiled otherwise"):
         job.fit((X, Y), model=f"{script}:other", out=tmp_path / "out", **FIT)
     np.savez(tmp_path / "arrays.npz", x=X, y=Y)

@@ -16,6 +16,7 @@
 #include "layers.h"
 #include "ngrams.h"
 #include "optimizer.h"
+#include "products.h"
 #include "sparse.h"
 
 namespace {
@@ -94,6 +95,19 @@ PyObject* targets(PyObject*, PyObject*) {
 
 PyObject* instructions(PyObject*, PyObject*) {
   return PyUnicode_FromString(goodfit::matrix_product() ? "amx" : goodfit::kernels()->name);
+}
+
+PyObject* uniform(PyObject*, PyObject* args) {
+  unsigned key0, key1;
+  float low, high;
+  Py_buffer out;
+  if (!PyArg_ParseTuple(args, "IIffw*", &key0, &key1, &low, &high, &out)) return nullptr;
+  {
+    const Released released;
+    goodfit::products().uniform(key0, key1, low, high, int64_t(out.len / sizeof(float)), static_cast<float*>(out.buf));
+  }
+  PyBuffer_Release(&out);
+  Py_RETURN_NONE;
 }
 
 // The texts of a tuple of str and None; the tuple keeps them alive. Sets a Python error and returns false on others.
@@ -269,6 +283,8 @@ PyObject* count(PyObject*, PyObject* args) {
 PyMethodDef methods[] = {
     {"targets", targets, METH_NOARGS, "XLA custom calls: name to capsule, for jax.ffi.register_ffi_target."},
     {"instructions", instructions, METH_NOARGS, "The instruction set in use: baseline, avx2, avx512 or amx."},
+    {"uniform", uniform, METH_VARARGS,
+     "(key0, key1, low, high, array): fill a float32 array as jax.random.uniform does."},
     {"fit", told<fit>, METH_VARARGS,
      "(texts, low, high, max_features, min_df, max_df): the n-grams to keep, and their counts as `count` has them."},
     {"choose", told<choose>, METH_VARARGS,

@@ -88,6 +88,8 @@ struct Products {
                    float* saved, float* h);
   void (*gru_step_gradient)(const Cell&, const float* saved, const float* h_before, const float* grad,
                             const int8_t* mask, float* next_h, float* x, float* inner);
+  // Fills `out` with `count` < 2**32 numbers of jax.random.uniform in [low, high), of a Threefry key.
+  void (*uniform)(uint32_t key0, uint32_t key1, float low, float high, int64_t count, float* out);
 };
 
 const Products& products();

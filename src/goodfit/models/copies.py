@@ -9,9 +9,11 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError, first_line
+from goodfit.models import draws
 from goodfit.models.walk import is_graph
 
 
+@draws.quick()
 def copy(
     model: keras.Model,
     swap: Callable[[keras.Operation], keras.Operation] | None = None,

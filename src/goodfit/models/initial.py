@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from goodfit.errors import ModelError
-from goodfit.models import copies
+from goodfit.models import copies, draws
 from goodfit.models.walk import flat_layers, own_weights
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
+@draws.quick()
 def weights(network: Network, seed: int) -> list[Array]:
     """The initial weights of one run, in the order of the stock model's `weights`.
 

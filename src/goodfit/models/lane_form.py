@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from goodfit.models import copies, objective
+from goodfit.models import copies, draws, objective
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
 from goodfit.models.swap import PENALTIES, pooled, swapped, swapped_rate
@@ -110,6 +110,7 @@ def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
     return head if plain and laned and head.activity_regularizer is None else None
 
 
+@draws.quick()
 def to_stock(network: Network, weights: list[Array]) -> keras.Model:
     """A fresh stock model that holds one lane's weights.
 

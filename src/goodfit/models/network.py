@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError
-from goodfit.models import objective
+from goodfit.models import draws, objective
 from goodfit.models.canonical import canonical, text
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
@@ -90,6 +90,7 @@ _OPTIMIZERS = {
 }
 
 
+@draws.quick()
 def from_recipe(
     recipe: Recipe, features: int | Sequence[int], classes: int, *, dropout_layers: bool | None = None
 ) -> Network:

@@ -21,7 +21,7 @@ from goodfit import settings
 MOST_BYTES = 256 << 20
 """What the folder may hold; a program takes about 100 kB."""
 
-WORTH_KEEPING = 0.3
+WORTH_KEEPING = 0.05
 """Seconds of compilation from which a program is kept."""
 
 

@@ -222,12 +222,13 @@ class Chunk:
 def _picked(tree: Any, size: int, places: Array) -> Any:
     """Some places of arrays whose first axis is places, each of them one element or several in a row."""
 
-    def pick(a: jax.Array) -> jax.Array:
+    def pick(a: jax.Array) -> Array | jax.Array:
         if a.ndim == 0:
             return a
-        return a.reshape(size, -1, *a.shape[1:])[places].reshape(-1, *a.shape[1:])
+        # By NumPy: JAX would compile a program for each shape.
+        return np.asarray(a).reshape(size, -1, *a.shape[1:])[places].reshape(-1, *a.shape[1:])
 
-    return jax.tree.map(pick, tree)
+    return jax.device_put(jax.tree.map(pick, tree))
 
 
 def _picked_constants(constants: dict[str, Any], size: int, places: Array) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ from goodfit.train import rules
 from goodfit.train.rules import HYPER, SLOTS
 
 __all__ = ["HYPER", "SLOTS", "SparseRows", "dense", "gradient", "native", "pack", "product", "unpack", "update"]
+
+
+A = TypeVar("A", Array, np.ndarray)
 
 
 @partial(
@@ -77,23 +80,23 @@ def tile_width(units: int) -> int:
     return next((w for w in range(32, 7, -1) if units % w == 0), units)
 
 
-def pack(kernels: Array) -> Array:
-    """Kernels of lanes (lanes, features, units) as packed weights (tiles, features, width)."""
+def pack(kernels: A) -> A:
+    """Kernels of lanes (lanes, features, units), of NumPy or JAX, as packed weights (tiles, features, width)."""
     lanes, features, units = kernels.shape
     width = tile_width(units)
     if width == units:
         return kernels
     parts = kernels.reshape(lanes, features, units // width, width)
-    return jnp.moveaxis(parts, 2, 1).reshape(-1, features, width)
+    return parts.swapaxes(1, 2).reshape(-1, features, width)
 
 
-def unpack(weights: Array, lanes: int) -> Array:
+def unpack(weights: A, lanes: int) -> A:
     """Packed weights, or a slot, as kernels of lanes (lanes, features, units)."""
     tiles, features, width = weights.shape
     if tiles == lanes:
         return weights
     parts = weights.reshape(lanes, tiles // lanes, features, width)
-    return jnp.moveaxis(parts, 1, 2).reshape(lanes, features, -1)
+    return parts.swapaxes(1, 2).reshape(lanes, features, -1)
 
 
 def product(x: SparseRows, rows: Array, weights: Array, lanes: int) -> Array:

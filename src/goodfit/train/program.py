@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from goodfit.models import lane_layers, noise
+from goodfit.models import draws, lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.models.lowering import by_kernels
 from goodfit.models.network import Network
@@ -38,6 +38,7 @@ class Program:
         rule: What the optimizer does, as a fused rule (one of `kernels.SLOTS`), or None where only Keras can do it.
     """
 
+    @draws.quick()
     def __init__(self, form: LaneForm, *, rule: str | None):
         self.form = form
         self.rule = rule
@@ -109,17 +110,17 @@ class Program:
             out["class_weight"] = np.asarray(weights, np.float32)
         if sample_weight is not None:
             out["sample_weight"] = sample_weight
-        return jax.tree.map(jnp.asarray, out)
+        return jax.device_put(out)
 
     def start(self, weights: Sequence[Sequence[Array]], lanes: State) -> State:
         """The state before the first step, from each lane's weights in the stock model's order."""
         form = self.form
         count = len(weights)
         first = None
-        slots: tuple[jax.Array, ...] = ()
+        slots: tuple[Array, ...] = ()
         if form.first is not None:
-            first = kernels.pack(jnp.asarray(np.stack([w[form.first] for w in weights])))
-            slots = tuple(jnp.zeros_like(first) for _ in range(kernels.SLOTS[self.rule or "sgd"]))
+            first = kernels.pack(np.stack([w[form.first] for w in weights]))
+            slots = tuple(np.zeros_like(first) for _ in range(kernels.SLOTS[self.rule or "sgd"]))
         non_trainable = []
         for position, variable in zip(form.non_trainable, form.model.non_trainable_variables, strict=True):
             if position >= 0:
@@ -142,7 +143,7 @@ class Program:
             "slots": slots,
             "step": np.int32(0),
         }
-        return jax.tree.map(jnp.asarray, state)
+        return jax.device_put(state)
 
     def weights(self, state: State, lane: int) -> list[Array]:
         """One lane's weights, in the order of the stock model's `weights`."""
@@ -150,13 +151,14 @@ class Program:
         stock = form.network.model.weights
         out: list[Any] = [None] * len(stock)
         for position, value in zip(form.trainable, state["trainable"], strict=True):
-            out[position] = np.asarray(value[lane])
+            out[position] = np.array(np.asarray(value)[lane])
         for position, value in zip(form.non_trainable, state["non_trainable"], strict=True):
             if position >= 0:
-                out[position] = np.asarray(value[lane])
+                out[position] = np.array(np.asarray(value)[lane])
         if form.first is not None:
             tiles = stock[form.first].shape[1] // state["first"].shape[2]
-            out[form.first] = np.asarray(kernels.unpack(state["first"][lane * tiles : (lane + 1) * tiles], 1)[0])
+            own = np.asarray(state["first"])[lane * tiles : (lane + 1) * tiles]
+            out[form.first] = np.array(kernels.unpack(own, 1)[0])
         return out
 
     def kept(self, state: State) -> State:

@@ -50,13 +50,14 @@ def _ones(shape: Any, dtype: Any = None) -> Any:
 def _uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     config = jax.config
     stock = config.jax_default_prng_impl == "threefry2x32" and config.jax_threefry_partitionable
-    known = isinstance(seed, int) and isinstance(minval, (int, float)) and isinstance(maxval, (int, float))
+    known = isinstance(minval, (int, float)) and isinstance(maxval, (int, float))
+    known = known and isinstance(seed, int) and 0 <= seed < 2**32
     if not (stock and known) or _kind(dtype) != "float32":
         return _keras_uniform(shape, minval, maxval, dtype, seed)
     from goodfit import _native
 
     out = np.empty(shape, np.float32)
-    _native.uniform(seed & 0xFFFFFFFF, 0, minval, maxval, out)
+    _native.uniform(seed, 0, minval, maxval, out)
     return jax.device_put(out)
 
 

@@ -78,11 +78,9 @@ class Inside:
         out = []
         for place in self.places:
             if place is not None:
-                kernel = state["trainable"][place]
-                out.append(kernel if kernel.ndim < 3 else kernel[:, _spread(kernel.shape[1], SAMPLE)])
+                out.append(_some_rows(state["trainable"][place]))
             else:
-                packed = state["first"]
-                out.append(kernels.unpack(packed[:, _spread(packed.shape[1], SAMPLE)], lanes))
+                out.append(kernels.unpack(_some_rows(state["first"]), lanes))
         return out
 
     def _measure(
@@ -215,6 +213,13 @@ def _change(before: jax.Array, after: jax.Array) -> jax.Array:
     moved = jnp.sqrt(jnp.sum(jnp.square(after - before), axes))
     size = jnp.sqrt(jnp.sum(jnp.square(before), axes))
     return jnp.where(size > 0, moved / jnp.where(size > 0, size, 1), jnp.where(moved > 0, LARGEST, 0.0))
+
+
+def _some_rows(kernel: jax.Array) -> jax.Array:
+    """Up to `SAMPLE` rows of every lane's kernel, `(lanes, rows, ...)`, as arrays of their own."""
+    if kernel.ndim < 3 or kernel.shape[1] <= SAMPLE:
+        return jnp.copy(kernel)
+    return kernel[:, _spread(kernel.shape[1], SAMPLE)]
 
 
 def _spread(count: int, most: int) -> Array:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from goodfit.models import draws
+from goodfit.models import copies, draws
 from goodfit.models.native import native
 
 needs_native = pytest.mark.skipif(not native(), reason="the C++ extension is not used")
@@ -18,7 +18,7 @@ SCRIPT = """
 from goodfit import settings
 settings.prefer_jax()
 import keras, numpy as np
-from goodfit.models import draws
+from goodfit.models import copies, draws
 initializers = [
     keras.initializers.GlorotUniform(seed=3),
     keras.initializers.HeUniform(seed=2**32 - 1),
@@ -73,6 +73,34 @@ def test_whole_models_get_the_same_weights():
         np.testing.assert_allclose(np.asarray(a.value), np.asarray(b.value), rtol=0, atol=1e-7)
 
 
+class Token(keras.layers.Layer):
+    """Its shape is inferred with a symbol for the number of rows."""
+
+    def call(self, x):
+        rows = keras.ops.shape(x)[0]
+        extra = [keras.ops.zeros((rows, 1)), keras.ops.ones((rows, 2)), keras.random.uniform((rows, 1), seed=3)]
+        return keras.ops.concatenate([x, *extra], -1)
+
+
+class Block(keras.layers.Layer):
+    """A recurrent layer inside makes its first state of zeros."""
+
+    def __init__(self, **config):
+        super().__init__(**config)
+        self.inside = keras.layers.LSTM(3)
+
+    def call(self, x):
+        return self.inside(x)
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(Token, (5,)), (Block, (7, 5))])
+def test_layers_whose_shapes_are_inferred_can_be_copied(layer, shape):
+    model = keras.Sequential([keras.layers.Input(shape), layer(), keras.layers.Dense(2)])
+    copied = copies.copy(model)
+    assert [w.shape for w in copied.weights] == [w.shape for w in model.weights]
+    assert copied(np.ones((4, *shape), np.float32)).shape == (4, 2)
+
+
 @needs_native
 def test_no_program_is_compiled_for_a_new_shape():
     compiled = []
@@ -104,3 +132,14 @@ def test_keras_is_left_as_it_was_whatever_happens():
         fails()
     assert functions() == before
     assert not native() or not set(inside) & set(before)
+
+
+def test_threads_do_not_leave_each_others_functions_behind():
+    before = draws.backend.numpy.zeros
+    first, second = draws.quick(), draws.quick()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not native() or draws.backend.numpy.zeros is not before
+    second.__exit__(None, None, None)
+    assert draws.backend.numpy.zeros is before

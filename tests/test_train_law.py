@@ -179,6 +179,20 @@ def test_sparse_equals_dense(data):
     assert all(same(a, b) for a, b in zip(trained(lanes, x, y), trained(lanes, x.toarray(), y), strict=True))
 
 
+@pytest.mark.parametrize("rate", [0.01, keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)])
+def test_sparse_equals_dense_where_batches_have_no_rows_of_a_lane(rate, data):
+    x, y = data
+    model = keras.Sequential([keras.layers.Input((FEATURES,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net = network.of(model, keras.optimizers.Adam(rate), loss, 3, batch_size=1, epochs=1, class_weight=(1, 2, 1))
+    lanes = [Lane("v", s, net, member(s, 0.5)) for s in (1, 2, 3)]
+    found = [Engine(rows, y).train(lanes, keep=lambda lane: True) for rows in (x, x.toarray())]
+    for sparse, dense in zip(*found, strict=True):
+        for a, b in zip(sparse.weights, dense.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        assert sparse.curves["learning_rate"] == pytest.approx(dense.curves["learning_rate"])
+
+
 def test_rows_that_no_lane_uses_change_nothing(data):
     x, y = data
     lanes = lanes_of(DROPPED, 3)

@@ -7,6 +7,7 @@ bit, without.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,42 +18,44 @@ from keras.src import backend
 
 from goodfit.models.native import native
 
-_KNOWN = {"float32", "int32", "uint32"}
+_inside, _lock = 0, threading.Lock()
 
 
 @contextmanager
 def quick() -> Iterator[None]:
     """While it lasts, Keras fills arrays by NumPy and draws uniform numbers by the C++ extension, on CPUs."""
-    swaps = [(backend.numpy, _zeros), (backend.numpy, _ones), (backend.random, _uniform)] if native() else []
-    before = [(module, own.__name__[1:], getattr(module, own.__name__[1:])) for module, own in swaps]
-    for module, own in swaps:
-        setattr(module, own.__name__[1:], own)
+    global _inside
+    with _lock:
+        _inside += 1
+        if native():
+            backend.numpy.zeros, backend.numpy.ones, backend.random.uniform = _zeros, _ones, _uniform
     try:
         yield
     finally:
-        for module, name, function in before:
-            setattr(module, name, function)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                backend.numpy.zeros, backend.numpy.ones, backend.random.uniform = _of_keras
 
 
-_keras_zeros, _keras_ones, _keras_uniform = backend.numpy.zeros, backend.numpy.ones, backend.random.uniform
+_of_keras = _keras_zeros, _keras_ones, _keras_uniform = backend.numpy.zeros, backend.numpy.ones, backend.random.uniform
 
 
 def _zeros(shape: Any, dtype: Any = None) -> Any:
-    kind = _kind(dtype)
-    return jax.device_put(np.zeros(shape, kind)) if kind in _KNOWN else _keras_zeros(shape, dtype)
+    dtype = dtype or backend.floatx()
+    return jax.device_put(np.zeros(shape, dtype)) if _known(shape, dtype) else _keras_zeros(shape, dtype)
 
 
 def _ones(shape: Any, dtype: Any = None) -> Any:
-    kind = _kind(dtype)
-    return jax.device_put(np.ones(shape, kind)) if kind in _KNOWN else _keras_ones(shape, dtype)
+    dtype = dtype or backend.floatx()
+    return jax.device_put(np.ones(shape, dtype)) if _known(shape, dtype) else _keras_ones(shape, dtype)
 
 
 def _uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    config = jax.config
-    stock = config.jax_default_prng_impl == "threefry2x32" and config.jax_threefry_partitionable
-    known = isinstance(minval, (int, float)) and isinstance(maxval, (int, float))
-    known = known and isinstance(seed, int) and 0 <= seed < 2**32
-    if not (stock and known) or _kind(dtype) != "float32":
+    stock = jax.config.jax_default_prng_impl == "threefry2x32" and jax.config.jax_threefry_partitionable
+    limits = all(isinstance(limit, (int, float)) for limit in (minval, maxval))
+    key = isinstance(seed, int) and 0 <= seed < 2**32
+    if not (stock and limits and key and _known(shape, dtype or backend.floatx(), "float32")):
         return _keras_uniform(shape, minval, maxval, dtype, seed)
     from goodfit import _native
 
@@ -61,5 +64,7 @@ def _uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None
     return jax.device_put(out)
 
 
-def _kind(dtype: Any) -> str:
-    return str(backend.standardize_dtype(dtype or backend.floatx()))
+def _known(shape: Any, dtype: Any, *kinds: str) -> bool:
+    """Whether NumPy can make it; Keras infers shapes with symbols in place of numbers, too."""
+    numbers = isinstance(shape, (tuple, list)) and all(isinstance(n, int) for n in shape)
+    return numbers and dtype in (kinds or ("float32", "int32", "uint32"))

@@ -157,7 +157,7 @@ def update(
         rule: One of `SLOTS`; `momentum` is SGD with momentum 0.9.
         hyper: float32 (columns,) each: `learning_rate`, `weight_decay` (decoupled), `l1` and `l2` (factors of
             the penalties, whose gradient is added), `active` (0 leaves a column's weights and slots alone).
-        step: int32: updates done before this one (Keras's `iterations`).
+        step: int32, () or (columns,): updates done before this one (Keras's `iterations`).
 
     Returns:
         The new weights and slots; inside `jit` with donated arguments they take the place of the old.

@@ -50,6 +50,7 @@ class Program:
         self.optimizer.build(form.model.trainable_variables)
         place = {id(v): i for i, v in enumerate(self.optimizer.variables)}
         self.rate_at = place.get(id(self.optimizer._learning_rate))
+        self.iterations = place[id(self.optimizer.iterations)]
         self.plain = plain.of(form, self.optimizer, rule) if self.rate_at is not None else None
         self.fused = fused.of(self.optimizer, form.model.trainable_variables, rule)
         averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else []
@@ -193,10 +194,8 @@ class Program:
         else:
             state, sums = jax.lax.scan(step, state, order)
             loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
-        rate = (
-            lanes["learning_rate"] if self.rate_at is not None else jnp.full_like(loss, self._scheduled(state["step"]))
-        )
-        return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rate}
+        rates = self._rates(lanes, state["optimizer"][self.iterations])
+        return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rates}
 
     def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
         inputs, axis = self._inputs(state["first"], x, rows, lanes["seed"].shape[0])
@@ -218,13 +217,20 @@ class Program:
             grads, grad_product = grads
             units = inputs.shape[2]
             names = kernels.HYPER[:-1]
+            steps = state["optimizer"][self.iterations].astype(jnp.int32)  # each lane's own
             last = {**lanes, "l1": lanes["l1"][:, -1], "l2": lanes["l2"][:, -1]}
-            if self.rate_at is None:
-                last["learning_rate"] = jnp.full_like(lanes["learning_rate"], self._scheduled(state["step"]))
+            last["learning_rate"] = self._rates(lanes, steps)
             hyper = {k: jnp.repeat(last[k], units) for k in names}
             hyper["active"] = jnp.repeat(moving.astype(jnp.float32), units)
             out["first"], out["slots"] = kernels.update(
-                x, rows, grad_product, state["first"], state["slots"], self.rule or "sgd", hyper, state["step"]
+                x,
+                rows,
+                grad_product,
+                state["first"],
+                state["slots"],
+                self.rule or "sgd",
+                hyper,
+                jnp.repeat(steps, units),
             )
         keep = partial(jax.tree.map, lambda new, old: jnp.where(_like(moving, new), new, old))
         was = state["trainable"], state["optimizer"]
@@ -266,7 +272,7 @@ class Program:
     def _apply(self, trainable: Any, optimizer: Any, grads: Any, lane: State) -> Any:
         """One lane's optimizer step on everything but the taken-out kernel."""
         if not trainable:
-            return trainable, optimizer
+            return trainable, [v + (i == self.iterations) for i, v in enumerate(optimizer)]
         grads = [
             g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w
             for i, (g, w) in enumerate(zip(grads, trainable, strict=True))

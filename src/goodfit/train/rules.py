@@ -25,7 +25,7 @@ def coefficients(rule: str, hyper: dict[str, Array], step: Array) -> dict[str, A
     Args:
         rule: One of `SLOTS`.
         hyper: `HYPER`, float32 (columns,) each.
-        step: int32: updates done before this one.
+        step: int32, () or (columns,): updates done before this one.
 
     Returns:
         `COEFFICIENTS`, float32 (columns,) each.

@@ -100,8 +100,7 @@ template <bool ByItem>
 void pack(const Operand& o, int64_t items, int64_t terms, char* to) {
   for (int64_t i = 0; i < items; i += kItems)
     for (int64_t t = 0; t < terms; t += kStep, to += kParts * kTile) {
-      const ptrdiff_t at = i * o.item + t * o.term;
-      const Operand here{o.from + at, o.positive ? o.positive + at : nullptr, o.item, o.term};
+      const Operand here = o.at(i * o.item + t * o.term);
       if (o.term == 1)
         pack_tile<ByItem, true>(here, items - i, terms - t, to);
       else
@@ -189,7 +188,7 @@ void finished(int64_t rows, int64_t columns, const float* from, ptrdiff_t from_r
 inline char* aligned(char* p) { return p + (64 - reinterpret_cast<uintptr_t>(p) % 64) % 64; }
 
 void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b, float* c,
-              ptrdiff_t c_row, const Finish& finish, char* room) {
+              ptrdiff_t c_row, const float* bias, bool rectify, char* room) {
   const Configured tile_registers;
   constexpr int64_t kBlock = kParts * kTile * (kMatrixTerms / kStep);  // bytes of 16 items
   char* const pack_a = aligned(room);
@@ -199,18 +198,12 @@ void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, co
     const int64_t width = least(kMatrixColumns, columns - j);
     for (int64_t t = 0; t < terms; t += kMatrixTerms) {
       const int64_t depth = least(kMatrixTerms, terms - t), steps = tiles(depth, kStep);
-      const bool add = finish.add || t > 0, last = t + kMatrixTerms >= terms;
-      const float* const bias = last && finish.bias ? finish.bias + j : nullptr;
-      const bool rectify = last && finish.rectify;
+      const bool add = t > 0, last = t + kMatrixTerms >= terms;
       const ptrdiff_t next = steps * kParts * kTile;
-      const auto from = [&](const Operand& o, int64_t item) {
-        const ptrdiff_t at = item * o.item + t * o.term;
-        return Operand{o.from + at, o.positive ? o.positive + at : nullptr, o.item, o.term};
-      };
-      pack<false>(from(b, j), width, depth, pack_b);
+      pack<false>(b.at(j * b.item + t * b.term), width, depth, pack_b);
       for (int64_t r = 0; r < rows; r += kMatrixRows) {
         const int64_t height = least(kMatrixRows, rows - r);
-        pack<true>(from(a, r), height, depth, pack_a);
+        pack<true>(a.at(r * a.item + t * a.term), height, depth, pack_a);
         for (int64_t k = 0; k < width; k += 2 * kItems) {
           const int64_t part = least(2 * kItems, width - k);
           const char* const right = pack_b + k / kItems * next;
@@ -220,9 +213,9 @@ void multiply(int64_t rows, int64_t columns, int64_t terms, const Operand& a, co
           if (!fits && add) finished(height, part, to, c_row, edge, 2 * kItems, nullptr, false);
           const auto kernel = high ? (broad ? square<2, 2> : square<2, 1>) : (broad ? square<1, 2> : square<1, 1>);
           kernel(steps, pack_a, next, right, next, fits ? to : edge, fits ? c_row : 2 * kItems, add);
-          if (!fits || bias || rectify)
-            finished(height, part, fits ? to : edge, fits ? c_row : 2 * kItems, to, c_row, bias ? bias + k : nullptr,
-                     rectify);
+          if (!fits || (last && (bias || rectify)))
+            finished(height, part, fits ? to : edge, fits ? c_row : 2 * kItems, to, c_row,
+                     last && bias ? bias + j + k : nullptr, last && rectify);
         }
       }
     }

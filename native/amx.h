@@ -10,12 +10,14 @@ namespace goodfit {
 struct Operand {
   const float *from, *positive;
   ptrdiff_t item, term;
+
+  Operand at(ptrdiff_t offset) const { return {from + offset, positive ? positive + offset : nullptr, item, term}; }
 };
 
-// c[r][j] = sum over t < terms of a[r, t] * b[j, t], then what `finish` says; to float32's rounding, but infinities
+// c[r][j] = sum over t < terms of a[r, t] * b[j, t], plus bias[j] (if any), and then ReLU; to float32's rounding, but infinities
 // become NaN, and what is below 1e-33 loses digits. `room` holds `matrix_room(columns)` bytes.
 using MatrixProduct = void (*)(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b,
-                               float* c, ptrdiff_t c_row, const Finish& finish, char* room);
+                               float* c, ptrdiff_t c_row, const float* bias, bool rectify, char* room);
 
 extern const MatrixProduct amx_product;
 

@@ -74,7 +74,6 @@ struct Shape {
     return down * across == 1 && stride_down == 1 && stride_across == 1 && !pooled && rows == height && columns == width;
   }
   int64_t pixels() const { return n * rows * columns; }
-  static int64_t blocks(int64_t high) { return (high + kMatrixRows - 1) / kMatrixRows; }
   bool matrix(int64_t high, int64_t broad, int64_t terms) const {
     return single() && matrix_product() && std::min({high, broad, terms}) >= kFewest && high * broad * terms >= kWork;
   }
@@ -102,6 +101,23 @@ struct Lines {
   }
 };
 
+// A product by matrix registers, its rows split among threads.
+struct Factors {
+  Operand a, b;
+  float* c;
+  const float* bias = nullptr;
+  bool rectify = false;
+};
+template <class F>
+void by_matrix(ffi::ThreadPool& pool, int64_t lanes, int64_t rows, int64_t columns, int64_t terms, const F& of_lane) {
+  split(pool, lanes, (rows + kMatrixRows - 1) / kMatrixRows, [&](int64_t lane, int64_t first, int64_t last) {
+    const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, rows);
+    const Factors f = of_lane(lane);
+    matrix_product()(end - begin, columns, terms, f.a.at(begin * f.a.item), f.b, f.c + begin * columns, columns,
+                     f.bias, f.rectify, scratch<char>(0, matrix_room(columns)));
+  });
+}
+
 ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, ffi::Result<Floats> y,
                    ffi::Result<Bytes> winners, int64_t stride_down, int64_t stride_across, bool rectify) {
   const bool pooled = winners->dimensions().size() == 5;
@@ -112,13 +128,11 @@ ffi::Error forward(ffi::ThreadPool pool, Floats x, Floats kernel, Floats bias, f
   const int64_t biases = bias.element_count();
   if (biases != 0 && biases != s.out && biases != s.lanes * s.out) return unfit("layers");
   if (s.matrix(s.pixels(), s.out, s.in)) {
-    split(pool, s.lanes, s.blocks(s.pixels()), [&](int64_t lane, int64_t first, int64_t last) {
-      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.pixels());
+    by_matrix(pool, s.lanes, s.pixels(), s.out, s.in, [&](int64_t lane) {
       const float* own = biases ? bias.typed_data() + (biases == s.out ? 0 : lane * s.out) : nullptr;
-      const Operand a{x.typed_data() + lane * s.x_lane + begin * s.in, nullptr, s.in, 1};
-      const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, 1, s.out};
-      matrix_product()(end - begin, s.out, s.in, a, b, y->typed_data() + lane * s.y_lane + begin * s.out, s.out,
-                       {false, rectify, own}, scratch<char>(0, matrix_room(s.out)));
+      return Factors{{x.typed_data() + lane * s.x_lane, nullptr, s.in, 1},
+                     {kernel.typed_data() + lane * s.kernel_lane, nullptr, 1, s.out},
+                     y->typed_data() + lane * s.y_lane, own, rectify};
     });
     return ffi::Error::Success();
   }
@@ -168,13 +182,11 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Floats grad, Floats y, Bytes win
     return unfit("layers");
   const Shape s(x->dimensions(), kernel.dimensions(), grad.dimensions(), stride_down, stride_across, pooled);
   if (s.matrix(s.pixels(), s.in, s.out)) {
-    split(pool, s.lanes, s.blocks(s.pixels()), [&](int64_t lane, int64_t first, int64_t last) {
-      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.pixels());
-      const ptrdiff_t at = lane * s.y_lane + begin * s.out;
-      const Operand a{grad.typed_data() + at, rectify ? y.typed_data() + at : nullptr, s.out, 1};
-      const Operand b{kernel.typed_data() + lane * s.kernel_lane, nullptr, s.out, 1};
-      matrix_product()(end - begin, s.in, s.out, a, b, x->typed_data() + lane * s.x_lane + begin * s.in, s.in, {},
-                       scratch<char>(0, matrix_room(s.in)));
+    by_matrix(pool, s.lanes, s.pixels(), s.in, s.out, [&](int64_t lane) {
+      const ptrdiff_t at = lane * s.y_lane;
+      return Factors{{grad.typed_data() + at, rectify ? y.typed_data() + at : nullptr, s.out, 1},
+                     {kernel.typed_data() + lane * s.kernel_lane, nullptr, s.out, 1},
+                     x->typed_data() + lane * s.x_lane};
     });
     return ffi::Error::Success();
   }
@@ -227,21 +239,23 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Floats x, Floats grad, Floats y
   const bool biased = bias->element_count() > 0;
   if (biased && int64_t(bias->element_count()) != s.lanes * s.out) return unfit("layers");
   if (s.matrix(s.in, s.out, s.pixels())) {
-    split(pool, s.lanes, s.blocks(s.in), [&](int64_t lane, int64_t first, int64_t last) {
-      const int64_t begin = first * kMatrixRows, end = std::min(last * kMatrixRows, s.in);
-      const float* g = grad.typed_data() + lane * s.y_lane;
-      const float* positive = rectify ? y.typed_data() + lane * s.y_lane : nullptr;
-      const Operand a{x.typed_data() + lane * s.x_lane + begin, nullptr, 1, s.in}, b{g, positive, 1, s.out};
-      matrix_product()(end - begin, s.out, s.pixels(), a, b,
-                       kernel->typed_data() + lane * s.kernel_lane + begin * s.out, s.out, {},
-                       scratch<char>(0, matrix_room(s.out)));
-      if (!biased || first > 0) return;
-      float *total = bias->typed_data() + lane * s.out, *room = scratch<float>(0, kMatrixRows * s.out);
-      std::memset(total, 0, s.out * sizeof(float));
-      for (int64_t r = 0; r < s.pixels(); r += kMatrixRows)
-        products().copy(std::min(kMatrixRows, s.pixels() - r), s.out, g + r * s.out,
-                        positive ? positive + r * s.out : nullptr, room, s.out, total);
+    const auto gradient = [&](int64_t lane) {
+      const ptrdiff_t at = lane * s.y_lane;
+      return Operand{grad.typed_data() + at, rectify ? y.typed_data() + at : nullptr, 1, s.out};
+    };
+    by_matrix(pool, s.lanes, s.in, s.out, s.pixels(), [&](int64_t lane) {
+      return Factors{{x.typed_data() + lane * s.x_lane, nullptr, 1, s.in}, gradient(lane),
+                     kernel->typed_data() + lane * s.kernel_lane};
     });
+    if (biased)
+      split(pool, s.lanes, 1, [&](int64_t lane, int64_t, int64_t) {
+        float *total = bias->typed_data() + lane * s.out, *room = scratch<float>(0, kMatrixRows * s.out);
+        std::memset(total, 0, s.out * sizeof(float));
+        for (int64_t r = 0; r < s.pixels(); r += kMatrixRows) {
+          const Operand g = gradient(lane).at(r * s.out);
+          products().copy(std::min(kMatrixRows, s.pixels() - r), s.out, g.from, g.positive, room, s.out, total);
+        }
+      });
     return ffi::Error::Success();
   }
   const int64_t wide = whole(s.out), pixels = s.rows * s.columns;

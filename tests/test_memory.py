@@ -32,20 +32,20 @@ def test_a_control_group_has_what_is_left_of_its_limit(tmp_path):
 
 def test_lanes_are_chunked_to_the_memory_there_is():
     net = network.from_recipe(Recipe(units=(16,)), 1000, 2)
-    one = plan.lane_bytes(net, 100, sparse=True)
+    one = plan.lane_bytes(net, 100)
     assert one >= 3 * 4 * 16_000  # weights, slot, best copy
-    assert [plan.lanes_at_once(net, 10, 100, True, k * one) for k in (1, 3, 5, 10, 99)] == [1, 2, 5, 10, 10]
-    assert plan.lanes_at_once(net, 29, 100, True, 8 * one) == 6  # 5 x 6, of which one is filled up, not 4 x 8
-    plan.require_room(net, 100, True, one)
+    assert [plan.lanes_at_once(net, 10, 100, k * one) for k in (1, 3, 5, 10, 99)] == [1, 2, 5, 10, 10]
+    assert plan.lanes_at_once(net, 29, 100, 8 * one) == 6  # 5 x 6, of which one is filled up, not 4 x 8
+    plan.require_room(net, 100, one)
     with pytest.raises(UsageError) as error:
-        plan.require_room(net, 100, True, one - 1)
+        plan.require_room(net, 100, one - 1)
     assert f"{one:,} bytes" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_wide_lanes_of_one_program_stay_in_the_caches():
     def at_once(units, features):
-        return plan.lanes_at_once(network.from_recipe(Recipe(units=units), features, 2), 64, 100, True, 1 << 40)
+        return plan.lanes_at_once(network.from_recipe(Recipe(units=units), features, 2), 64, 100, 1 << 40)
 
     assert at_once((256,), 100) == plan.TOGETHER
     assert plan.FEWEST < at_once((256,), 5000) < plan.TOGETHER

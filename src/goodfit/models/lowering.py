@@ -23,10 +23,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from goodfit.models import products, recurrent
 
 Rule = Callable[[Any, list[Any]], list[Any]]
+"""An operation of a traced function, and the arrays that it is given, to what it gives."""
 
 FEWEST = 8
 """Rows and columns of matrices in a batch: XLA is faster with vectors."""
-"""An operation of a traced function, and the arrays that it is given, to what it gives."""
 
 
 def by_kernels(function: Callable[..., Any], model: keras.Model | None = None) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import prod
 from typing import Any
 
 import jax
@@ -46,7 +47,7 @@ def batched(x: Array, kernel: Array) -> Array:
     """Each of `x (n, rows, in)` times its own of `kernel (n, in, out)`: `(n, rows, out)`."""
     if 0 in (x.size, kernel.size):
         return x @ kernel
-    return _batched()(x, kernel)
+    return jax.vmap(dense)(x, kernel)
 
 
 def convolve(
@@ -122,51 +123,6 @@ def _convolution(
     return function
 
 
-@cache
-def _batched() -> Callable[[Array, Array], Array]:
-    """`batched` as a function of its arrays: what is one of n counts as a lane, too."""
-    attributes = {"down": np.int64(1), "across": np.int64(1), "rectify": False}
-
-    def nothing(dtype: Any) -> Array:
-        return jnp.zeros(0, dtype)
-
-    def folded(*arrays: Array) -> tuple[int, list[Array]]:
-        arrays = tuple(alike(*arrays))
-        return len(arrays[0]), [a.reshape(-1, 1, 1, *a.shape[2:]) for a in arrays]
-
-    def back(lanes: int, out: Array) -> Array:
-        return out.reshape(lanes, -1, *out.shape[3:])
-
-    @laned
-    def forward(x: Array, kernel: Array) -> Array:
-        lanes, (x, kernel) = folded(x, kernel)
-        winners = jax.ShapeDtypeStruct((len(x), 0), jnp.int8)
-        shape = (*x.shape[:-1], kernel.shape[-1])
-        out, _ = call("goodfit_convolution", shape, winners)(x, kernel, nothing(jnp.float32), **attributes)
-        return back(lanes, out)
-
-    @laned
-    def of_input(grad: Array, kernel: Array) -> Array:
-        lanes, (grad, kernel) = folded(grad, kernel)
-        shape = (*grad.shape[:-1], kernel.shape[-2])
-        arrays = (grad, nothing(jnp.float32), nothing(jnp.int8), kernel)
-        return back(lanes, call("goodfit_convolution_input", shape)(*arrays, **attributes))
-
-    @laned
-    def of_kernel(grad: Array, x: Array) -> Array:
-        lanes, (grad, x) = folded(grad, x)
-        shapes = (len(x), 1, 1, x.shape[-1], grad.shape[-1]), (len(x), 0)
-        arrays = (x, grad, nothing(jnp.float32), nothing(jnp.int8))
-        return back(lanes, call("goodfit_convolution_kernel", *shapes)(*arrays, **attributes)[0])
-
-    function = jax.custom_vjp(forward)
-    function.defvjp(
-        lambda x, kernel: (forward(x, kernel), (x, kernel)),
-        lambda saved, grad: (of_input(grad, saved[1]), of_kernel(grad, saved[0])),
-    )
-    return function
-
-
 def _tiles_pay(x: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, int], pooled: bool) -> bool:
     """Whether tiles take clearly fewer multiplications: of each tile of 2x2 pixels 16, not 36, and what makes them."""
     rows, columns = (n - 2 for n in x[-3:-1])
@@ -203,16 +159,22 @@ def _max_pool(size: tuple[int, int]) -> Callable[[Array], Array]:
 
 
 def laned(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of arrays with lanes in front (or one for all lanes) as a function of single lanes."""
+    """A function of arrays with lanes in front (or one for all lanes) as a function of single lanes.
 
-    @jax.custom_batching.custom_vmap
-    def one(*arrays: Array) -> Any:
-        return jax.tree.map(lambda a: a[0], function(*(a[None] for a in arrays)))
+    Lanes of lanes are folded into one axis.
+    """
+    lanes = jax.custom_batching.custom_vmap(function)
 
-    @one.def_vmap
-    def many(lanes: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
-        del lanes
-        out = function(*(a if b else a[None] for a, b in zip(arrays, batched, strict=True)))
+    @lanes.def_vmap
+    def fold(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
+        outer = [a if b else a[None] for a, b in zip(arrays, batched, strict=True)]
+        inner = max(a.shape[1] for a in outer)
+
+        def flat(a: Array) -> Array:
+            shape = (1, 1) if a.shape[:2] == (1, 1) else (size, inner)
+            return jnp.broadcast_to(a, (*shape, *a.shape[2:])).reshape(prod(shape), *a.shape[2:])
+
+        out = jax.tree.map(lambda a: a.reshape(size, inner, *a.shape[1:]), lanes(*map(flat, outer)))
         return out, jax.tree.map(lambda a: True, out)
 
-    return one
+    return lambda *arrays: jax.tree.map(lambda a: a[0], lanes(*(a[None] for a in arrays)))

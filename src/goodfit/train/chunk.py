@@ -110,7 +110,7 @@ class Chunk:
         self.patience = np.asarray([lane.network.patience or 0 for lane in lanes])
         self.stops = (self.patience > 0) & np.asarray([(lane.member == VALIDATION).any() for lane in lanes])
         self.active = np.ones(count, bool)
-        self.best: Any = jax.tree.map(jnp.copy, program.kept(self.state)) if self.stops.any() else None
+        self.best: Any = _copied(program.kept(self.state)) if self.stops.any() else None
         self.best_loss = np.full(count, np.inf)
         self.best_epoch = np.zeros(count, int)
         self.epoch = 0
@@ -206,7 +206,7 @@ class Chunk:
         final = self.program.kept(self.state)
         if self.best is None:
             return final
-        return self.program.keep(jax.tree.map(jnp.copy, self.best), final, jnp.asarray(self._placed(~self.stops)))
+        return self.program.keep(_copied(self.best), final, jnp.asarray(self._placed(~self.stops)))
 
     def _placed(self, mask: Array) -> Array:
         """A mask of lanes as one of places; idle places are False."""
@@ -219,13 +219,17 @@ class Chunk:
         return out
 
 
+def _copied(tree: Any) -> Any:
+    """Arrays of their own, by NumPy: JAX would compile a program for each shape."""
+    return jax.device_put(jax.tree.map(np.array, tree))
+
+
 def _picked(tree: Any, size: int, places: Array) -> Any:
-    """Some places of arrays whose first axis is places, each of them one element or several in a row."""
+    """Some places of arrays whose first axis is places, each of them one element or several in a row; by NumPy, too."""
 
     def pick(a: jax.Array) -> Array | jax.Array:
         if a.ndim == 0:
             return a
-        # By NumPy: JAX would compile a program for each shape.
         return np.asarray(a).reshape(size, -1, *a.shape[1:])[places].reshape(-1, *a.shape[1:])
 
     return jax.device_put(jax.tree.map(pick, tree))

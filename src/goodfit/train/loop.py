@@ -138,8 +138,8 @@ class Engine:
             groups.setdefault(network.structure, []).append(i)
         chunks = []
         for indices in groups.values():
-            first, sparse = networks[indices[0]], isinstance(self.x, SparseRows)
-            size = plan.lanes_at_once(first, len(indices), len(self.y), sparse, self.memory)
+            first = networks[indices[0]]
+            size = plan.lanes_at_once(first, len(indices), len(self.y), self.memory)
             if obstacles.of(first) is not None:
                 size = 1
             for at in range(0, len(indices), size):

@@ -23,18 +23,18 @@ took a sixth longer together than in chunks, on two cores with 2 MB of second-le
 FEWEST = 8
 
 
-def lane_bytes(network: Network, rows: int, sparse: bool) -> int:
+def lane_bytes(network: Network, rows: int) -> int:
     """Bytes one lane needs: weights with slots and best copy, its part of a batch, its row roles."""
     return 4 * (COPIES * network.model.count_params() + 6 * network.batch_size * widest(network.model)) + rows
 
 
-def require_room(network: Network, rows: int, sparse: bool, memory: int) -> None:
+def require_room(network: Network, rows: int, memory: int) -> None:
     """Check that one run at least can be trained in so many bytes.
 
     Raises:
         UsageError: It needs more.
     """
-    need = lane_bytes(network, rows, sparse)
+    need = lane_bytes(network, rows)
     if need > memory:
         raise UsageError(
             "there is not enough memory left for one run",
@@ -45,21 +45,19 @@ def require_room(network: Network, rows: int, sparse: bool, memory: int) -> None
         )
 
 
-def lanes_at_once(network: Network, lanes: int, rows: int, sparse: bool, memory: int | None) -> int:
+def lanes_at_once(network: Network, lanes: int, rows: int, memory: int) -> int:
     """How many of these lanes train at once, in chunks of nearly equal size.
 
     Args:
         network: What they share.
         lanes: How many there are.
         rows: Rows of the data.
-        sparse: Whether the rows are sparse.
-        memory: Budget in bytes; None takes half of what is free.
+        memory: Budget in bytes.
     """
-    budget = memories.available() // 2 if memory is None else memory
-    each = max(1, lane_bytes(network, rows, sparse))
+    each = max(1, lane_bytes(network, rows))
     wide = widest(network.model) > NARROW
     together = min(TOGETHER, max(FEWEST, CACHED // each)) if wide else 4 * TOGETHER
-    most = max(1, min(together, budget // each))
+    most = max(1, min(together, memory // each))
     fewest = -(-lanes // min(lanes, most))
     # The last chunk is filled up with lanes that nobody asked for: as few as a quarter more chunks leave.
     chunks = min(range(fewest, fewest + fewest // 4 + 1), key=lambda n: n * -(-lanes // n))

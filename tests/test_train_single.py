@@ -102,6 +102,18 @@ def test_what_keeps_a_network_out_of_the_lanes_is_told(reason):
     assert (found is None) if not reason else (reason in found)
 
 
+@pytest.mark.parametrize("given", [[], [keras.Input((6,))]])
+def test_layers_of_ones_own_in_a_sequential_are_tried_too(given):
+    def net(*layers):
+        model = keras.Sequential([*given, L.Dense(4), *layers, L.Dense(3, activation="softmax")])
+        model.build((None, 6))
+        return network.of(model, keras.optimizers.SGD(), "sparse_categorical_crossentropy", 3)
+
+    assert obstacles.of(net(Gate())) is None
+    assert "one of Counting, Gate keeps state in Python" in obstacles.of(net(Counting(), Gate()))
+    assert "Centre lets the rows of a batch see each other" in obstacles.of(net(Centre()))
+
+
 def test_recipes_of_dense_networks_are_lanes():
     recipe = Recipe(batch_normalization=True, dropout=0.3, l1=0.1, optimizer="nadam")
     assert obstacles.of(network.from_recipe(recipe, 20, 3)) is None

@@ -97,7 +97,8 @@ def _tried(network: Network) -> str | None:
     rng = np.random.default_rng(0)
     rows = [_random(rng, t) for t in network.model.inputs]
     others = [np.concatenate([r[:-2], _random(rng, t)[-2:]]) for r, t in zip(rows, network.model.inputs, strict=True)]
-    name = ", ".join(dict.fromkeys(type(layer).__name__ for layer in _own(network.model))) or "a function or operation"
+    names = list(dict.fromkeys(type(layer).__name__ for layer in _own(network.model)))
+    name = ("one of " if len(names) > 1 else "") + ", ".join(names) or "a function or operation"
     form = lane_form.of(network, sparse=False)
     own = _own(form.model)
     try:
@@ -132,7 +133,10 @@ def _passed(form: lane_form.LaneForm, network: Network, rows: list[np.ndarray], 
     """What a lane that owns all but the last two rows gets: its outputs, its state, its added losses."""
     own = np.arange(_ROWS) < _ROWS - 2
     rates = {k: jnp.float32(v) for k, v in network.rates.items()}
-    inputs = keras.tree.pack_sequence_as(form.model.input, [jnp.asarray(r) for r in rows])
+    inputs: Any = [jnp.asarray(r) for r in rows]
+    # A Sequential that has not been called knows no `input`.
+    alone = isinstance(form.model, keras.Sequential)
+    inputs = inputs[0] if alone else keras.tree.pack_sequence_as(form.model.input, inputs)
     variables = trainable or [v.value for v in form.model.trainable_variables]
     with ll.open_scope(ll.Scope(rates, jnp.asarray(own, jnp.float32), jnp.uint32(1))):
         out, state, losses = form.model.stateless_call(

@@ -112,6 +112,39 @@ def test_a_model_that_was_not_told_its_input_is_built_when_the_data_tells():
     assert load_model(model, input_shape=(7,)).model.inputs[0].shape == (None, 7)
 
 
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = L.Dense(5, activation="relu"), L.Dense(3, activation="softmax")
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def test_a_model_of_a_class_of_its_own_is_built_by_a_call():
+    assert len(load_model(Own(), input_shape=(7,)).model.trainable_variables) == 4  # and Keras warns of nothing
+
+
+@keras.saving.register_keras_serializable("tests")
+class Table(L.Layer):
+    """Starts with values that nobody draws."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(shape[-1], 3), initializer=lambda shape, dtype: np.eye(*shape, dtype=dtype))
+
+    def call(self, x):
+        return keras.ops.softmax(x @ self.table)
+
+
+def test_only_weights_without_a_known_initializer_are_noted():
+    recurrent = keras.Sequential([keras.Input((5, 2)), L.GRU(4), L.Dense(3, kernel_initializer="zeros")])
+    recurrent.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert load_model(recurrent).notes == ()
+    own = keras.Sequential([keras.Input((4,)), Table()])
+    own.compile("sgd", "sparse_categorical_crossentropy")
+    assert "no random initializer is known" in load_model(own).notes[0]
+
+
 def two_outputs():
     x = keras.Input((4,))
     return keras.Model(x, [L.Dense(2)(x), L.Dense(3)(x)])

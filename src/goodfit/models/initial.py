@@ -43,10 +43,15 @@ def weights(network: Network, seed: int) -> list[Array]:
 def drawn(model: keras.Model) -> list[list[tuple[str, keras.Variable, keras.initializers.Initializer]]]:
     """For each layer that has any: its trainable variables with a random initialiser."""
     random = [
-        [(v.name, v, i) for v, i in layer if v.trainable and "seed" in getattr(i, "get_config", dict)()]
-        for layer in _initializers(model)
+        [(v.name, v, i) for v, i in layer if v.trainable and "seed" in _config(i)] for layer in _initializers(model)
     ]
     return [layer for layer in random if layer]
+
+
+def unknown(model: keras.Model) -> list[keras.Variable]:
+    """The trainable variables that all runs start with alike though no initializer of Keras's says so."""
+    known = {id(v) for layer in _initializers(model) for v, i in layer if _stock(i) or "seed" in _config(i)}
+    return [v for v in model.trainable_variables if id(v) not in known]
 
 
 def kept(model: keras.Model) -> list[Array]:
@@ -60,10 +65,17 @@ def _unseeded(model: keras.Model) -> dict[int, Array]:
     out = {id(v): np.asarray(v.value) for v in model.weights}
     for layer in _initializers(model):
         for variable, initializer in layer:
-            stock = str(getattr(initializer, "__module__", "")).startswith("keras.")
-            if stock and "seed" not in getattr(initializer, "get_config", dict)():
+            if _stock(initializer) and "seed" not in _config(initializer):
                 out[id(variable)] = np.asarray(initializer(variable.shape, dtype=variable.dtype))
     return out
+
+
+def _stock(initializer: Any) -> bool:
+    return str(getattr(initializer, "__module__", "")).startswith("keras.")
+
+
+def _config(initializer: Any) -> dict[str, Any]:
+    return getattr(initializer, "get_config", dict)()
 
 
 @lru_cache(maxsize=16)

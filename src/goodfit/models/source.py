@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from goodfit.errors import ModelError, first_line, near
 from goodfit.models import compiled, initial
@@ -53,7 +54,7 @@ class Source:
 
 
 def load_model(
-    spec: Any, *, input_shape: Sequence[int | None] | Callable[[], Sequence[int | None]] | None = None
+    spec: Any, *, input_shape: Sequence[int | None] | Callable[[keras.Model], Sequence[int | None]] | None = None
 ) -> Source:
     """Take a Keras model from wherever it is, with its compile settings.
 
@@ -63,8 +64,8 @@ def load_model(
     Args:
         spec: A `keras.Model`, a function that makes one, the path of a `.keras` or `.h5` file, or
             `path/to/file.py:function`.
-        input_shape: The shape of one encoded row, or a function that gives it; asked for where a model was not told
-            its input, to build it.
+        input_shape: The shape of one encoded row, or a function that gives it for a model; asked for where a model
+            was not told its input, to build it.
 
     Raises:
         ModelError: There is no such model, or none that can be trained to tell classes apart.
@@ -87,8 +88,7 @@ def load_model(
     _build(model, input_shape)
     _check(model)
     settings = compiled.read(model)
-    random = {id(v) for layer in initial.drawn(model) for _, v, _ in layer}
-    same = [v.path for v in model.trainable_variables if id(v) not in random and len(v.shape) > 1]
+    same = [v.path for v in initial.unknown(model) if len(v.shape) > 1]
     if same:
         more = f" and {len(same) - 1} more" if len(same) > 1 else ""
         notes.append(f"Every run starts with the same {same[0]}{more}: no random initializer is known.")
@@ -241,9 +241,12 @@ def _build(model: keras.Model, input_shape: Any) -> None:
     fix = "Begin it with keras.Input(shape), or call it once on a row."
     if input_shape is None:
         raise ModelError(f"the model {model.name!r} is not built: nothing tells the shape of its input", fix=fix)
-    shape = input_shape() if callable(input_shape) else input_shape
+    shape = input_shape(model) if callable(input_shape) else input_shape
     try:
-        model.build((None, *shape))
+        if is_graph(model):
+            model.build((None, *shape))
+        else:
+            model(np.zeros((1, *shape), np.float32))  # Keras builds the layers of such a model by calling it
     except Exception as error:
         raise ModelError(f"the model {model.name!r} cannot be built", received=first_line(error), fix=fix) from None
 

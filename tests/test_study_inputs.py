@@ -166,7 +166,7 @@ def test_arrays_from_python_and_a_saved_model_with_inputs_by_name(script, tmp_pa
 
 def test_a_tuple_of_arrays_goes_by_its_order(script):
     dataset = data.load(((TEXT, NUMBERS), Y))
-    encoder = encode.make(dataset, **feeding.options(dataset, load_model(f"{script}:build")))
+    encoder = encode.make(dataset, **feeding.options(dataset, load_model(f"{script}:build").model))
     assert encoder.fit_transform(dataset.rows).dtype.names == ("0", "1")
 
 
@@ -195,7 +195,7 @@ def test_each_input_is_encoded_for_what_reads_it():
     model = keras.Model(list(given.values()), L.Dense(2, activation="softmax")(h))
     model.compile("sgd", "sparse_categorical_crossentropy")
     dataset = data.load((rows, [0, 1] * 10))
-    encoder = encode.make(dataset, **feeding.options(dataset, load_model(model)))
+    encoder = encode.make(dataset, **feeding.options(dataset, load_model(model).model))
     x = encoder.fit_transform(dataset.rows)
     assert encoder.notes == ("photo: Images of 8 x 8 were brought to 6 x 6 for the network.",)
     assert [x.dtype[n].shape for n in x.dtype.names] == [(6, 6, 3), (3,), (4, 2), (1,), (4,)]

@@ -162,7 +162,7 @@ def test_a_model_without_an_input_is_built_for_the_data_and_may_give_logits(tmp_
 
 def fed(dataset, *layers, **options):
     model = keras.Sequential(list(layers))
-    return feeding.options(dataset, load_model(model, **options))
+    return feeding.options(dataset, load_model(model, **options).model)
 
 
 def test_the_encoder_gives_what_the_model_takes():
@@ -183,6 +183,31 @@ def test_the_encoder_gives_what_the_model_takes():
     numbers = data.load((RNG.integers(0, 9, (20, 5)), [0, 1] * 10))
     assert fed(numbers, keras.Input((5,)), L.Embedding(9, 2), L.Flatten(), end()) == {"scaled": False}
     assert fed(numbers, keras.Input((5,)), end()) == {}
+
+
+def test_a_model_without_an_input_tells_by_its_layers_what_it_takes():
+    def told(dataset, *layers):
+        return feeding.options(dataset, keras.Sequential(list(layers)))
+
+    texts = data.load((["a cat sat", "a dog ran", "birds sing here"] * 5, [0, 1, 1] * 5))
+    images = data.load((RNG.integers(0, 255, (20, 8, 8), dtype=np.uint8), [0, 1] * 10))
+    numbers = data.load((RNG.integers(0, 9, (20, 5)), [0, 1] * 10))
+    assert told(texts, L.Embedding(50, 4), L.GlobalAveragePooling1D()) == {"output_mode": "int", "max_features": 50}
+    assert told(texts, L.Dense(4)) == told(numbers, L.Dense(4)) == {}
+    assert told(images, L.RandomFlip(), L.Rescaling(1 / 255), L.Flatten()) == {"scaled": False}
+    assert told(images, L.Flatten(), L.Dense(3)) == {"scaled": True}
+    assert told(numbers, L.Embedding(9, 2)) == told(numbers, keras.Sequential([L.Embedding(9, 2)])) == {"scaled": False}
+    assert told(numbers, L.Normalization()) == {"scaled": False}
+
+
+def test_whole_numbers_go_into_an_embedding_as_they_are(tmp_path):
+    ids = RNG.integers(0, 30, (200, 6))
+    model = keras.Sequential([L.Embedding(30, 4), L.Flatten(), L.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+    study = job.fit(
+        (ids, ids[:, 0] % 2), model=model, out=tmp_path / "out", seeds=2, epochs=12, treatments=["label_smoothing"]
+    )
+    assert study["test"]["accuracy"] > 0.9
 
 
 def test_texts_go_into_an_embedding(tmp_path):

@@ -12,7 +12,6 @@ from goodfit.data import inputs as arrays
 from goodfit.data.dataset import Dataset
 from goodfit.encode import ArrayEncoder, Encoder, ImageEncoder
 from goodfit.errors import DataError, ModelError
-from goodfit.models.source import Source
 from goodfit.models.walk import branch, flat_layers, readers
 
 LARGEST = 64
@@ -25,22 +24,25 @@ RAW = (*SCALING, keras.layers.Embedding, keras.layers.CategoryEncoding)
 """Layers that take numbers as they are."""
 
 
-def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
+def options(dataset: Dataset, model: keras.Model | None) -> dict[str, Any]:
     """Options of the data set's encoder that a network asks for.
 
     Without a model of the user's own, images are brought to `LARGEST` pixels a side at most. With one,
     texts become sequences of word numbers for a model that begins with an `Embedding` or reads whole numbers, else
     as many words as its input has columns. Images are brought to the input's size, channels and axes. What a model
-    scales itself (`Rescaling`, `Normalization`) it gets as it is.
+    scales itself (`Rescaling`, `Normalization`) it gets as it is. A model that was not told its input is read by its
+    layers.
 
     Raises:
         ModelError: The model's inputs are not those of the data, or one that no data fill.
     """
-    inputs = [] if source is None else keras.tree.flatten(getattr(source.model, "inputs", None) or [])
+    inputs = [] if model is None else keras.tree.flatten(getattr(model, "inputs", None) or [])
     if dataset.kind == "inputs":
-        return {"inputs": _several(dataset, inputs, getattr(source, "model", None))}
-    if source is None or not inputs:
-        return {"size": size(dataset)} if dataset.kind == "image" and source is None else {}
+        return {"inputs": _several(dataset, inputs, model)}
+    if model is None:
+        return {"size": size(dataset)} if dataset.kind == "image" else {}
+    if not inputs:
+        return _by_layers(dataset, model)
     if len(inputs) > 1:
         raise ModelError(
             f"the model takes {len(inputs)} inputs: {', '.join(t.name for t in inputs)}",
@@ -48,7 +50,7 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
             received="one array" if isinstance(dataset.rows, np.ndarray) else "one table",
             fix="Or begin the model with keras.Input((n,)), cut by x[:, :k].",
         )
-    model, (tensor,) = source.model, inputs
+    (tensor,) = inputs
     shape = tuple(tensor.shape[1:])
     first = [layer for layer in readers(model) if isinstance(layer, keras.layers.Embedding)]
     numbers = bool(first) or "int" in str(tensor.dtype)
@@ -62,6 +64,22 @@ def options(dataset: Dataset, source: Source | None) -> dict[str, Any]:
     if isinstance(dataset.rows, np.ndarray) and dataset.kind == "image":
         return {**_image(shape, dataset.rows.shape), "scaled": not own}
     return {"scaled": False} if dataset.kind == "array" and (own or numbers) else {}
+
+
+def _by_layers(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+    """Options for a model that tells no input: by the layer that it begins with, or by all of a class of its own."""
+    own = any(isinstance(layer, SCALING) for layer in flat_layers(model))
+    first: Any = model
+    while isinstance(first, keras.Sequential) and first.layers:
+        first = first.layers[0]
+    first = flat_layers(first) if isinstance(first, keras.Model) else [first]
+    words = next((layer for layer in first if isinstance(layer, keras.layers.Embedding)), None)
+    if dataset.kind == "text" and words:
+        return {"output_mode": "int", "max_features": words.input_dim}
+    if dataset.kind == "image":
+        return {"scaled": not own}
+    raw = own or any(isinstance(layer, RAW) for layer in first)
+    return {"scaled": False} if dataset.kind == "array" and raw else {}
 
 
 def _several(dataset: Dataset, tensors: Sequence[Any], model: Any) -> dict[str, Encoder]:

@@ -143,6 +143,7 @@ class Study:
                 fix="Give --validation another share.",
             )
         self.source: Source | None = None
+        self.model_given: Any = None  # as soon as it is known, built or not
         self.base = self.changed(self.given())
         for treatment in self.treatments:
             if treatment.apply(self.base) == self.base:
@@ -166,9 +167,10 @@ class Study:
         """The base as it is given: a recipe, a model of the user's own, or the tutorials' network."""
         recipe = self.options.recipe
         if self.options.model is not None:
-            recipe = KerasRecipe.of(load_model(self.options.model, input_shape=lambda: self.shape))
+            recipe = KerasRecipe.of(load_model(self.options.model, input_shape=self.shape_for))
         if isinstance(recipe, KerasRecipe):
             self.source = recipe.original
+            self.model_given = self.source.model if self.source else None
         elif names := inputs.names(self.dataset.rows):
             raise UsageError(
                 f"the data are several arrays: {', '.join(names)}",
@@ -315,7 +317,7 @@ class Study:
     def encoded(self) -> tuple[Any, Any]:
         """The encoder, fitted on the development rows, and these rows encoded."""
         self.view.stage("Encoding")
-        options = {**feeding.options(self.dataset, self.source), **self.options.encoder}
+        options = {**feeding.options(self.dataset, self.model_given), **self.options.encoder}
         encoder = encode.make(self.dataset, **options)
         x = encoder.fit_transform(self.dataset.select(self.rows))
         return encoder, x
@@ -334,6 +336,11 @@ class Study:
     def shape(self) -> tuple[Any, ...]:
         """The shape of an encoded row; of several inputs their shapes."""
         return inputs.shape(self.x)
+
+    def shape_for(self, model: Any) -> tuple[Any, ...]:
+        """The shape of a row encoded as a model that is not built yet wants it."""
+        self.model_given = model
+        return self.shape
 
     @property
     def memory(self) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -195,6 +196,30 @@ def test_ctrl_c_says_how_to_go_on(times, tmp_path, capsys, monkeypatch):
     assert out == ""
     assert [line[:17] for line in err.split("\n") if line] == ["goodfit: stopping", "goodfit: stopped;"]
     assert "the same command goes on" in err
+
+
+BUSY = """
+import hashlib
+from goodfit.cli.fit import _Stop
+with _Stop() as stop:
+    print("training", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # minutes in C, as an epoch is in C++
+"""
+
+
+def test_ctrl_c_is_heard_in_the_middle_of_a_long_epoch():
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", BUSY], **pipes) as process:
+        try:
+            assert process.stdout.readline() == "training\n"
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.readline() == "\n"
+            assert "stopping after this epoch" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            assert "the same command goes on" in process.stderr.readline()
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: no")])

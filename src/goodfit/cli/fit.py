@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
+import socket
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -193,27 +196,60 @@ def size(text: str) -> int:
     return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
 
 
+_STOPPED = "goodfit: stopped; what is finished is kept, the same command goes on from there."
+
+
 class _Stop:
     """The first Ctrl-C ends training after the epoch it is in, the second at once."""
 
+    GRACE = 1.0
+    """Seconds after the second in which Python may still end by itself."""
+
     def __init__(self) -> None:
-        self.asked = False
-        self.before: Any = None
+        self.asked, self.heard = False, 0
+        self.ended = threading.Event()
+        self.lock = threading.Lock()
 
     def __call__(self) -> bool:
         return self.asked
 
     def __enter__(self) -> _Stop:
         self.before = signal.signal(signal.SIGINT, self._interrupted)
+        self.reader, self.writer = socket.socketpair()
+        self.writer.setblocking(False)
+        self.wakeup = signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.ended.set()
+        signal.set_wakeup_fd(self.wakeup)
         signal.signal(signal.SIGINT, self.before)
+        self.writer.close()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            print("goodfit: stopped; what is finished is kept, the same command goes on from there.", file=sys.stderr)
+            print(_STOPPED, file=sys.stderr)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        self.heard += 1
+        if self.heard > 1:
             raise KeyboardInterrupt
-        self.asked = True
-        print("\ngoodfit: stopping after this epoch (Ctrl-C again stops at once)", file=sys.stderr)
+        self._ask()
+
+    def _ask(self) -> None:
+        with self.lock:
+            before, self.asked = self.asked, True
+        if not before:
+            print("\ngoodfit: stopping after this epoch (Ctrl-C again stops at once)", file=sys.stderr, flush=True)
+
+    def _watch(self) -> None:
+        """Hear of signals at once: Python's own handler has to wait for the end of an epoch, which runs in C++."""
+        seen = 0
+        with self.reader:
+            while numbers := self.reader.recv(16):
+                seen += numbers.count(signal.SIGINT)
+                if seen:
+                    self._ask()
+                if seen > 1 and not self.ended.wait(self.GRACE):
+                    shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # the cursor
+                    print(shown + _STOPPED, file=sys.stderr, flush=True)
+                    os._exit(130)

@@ -13,8 +13,9 @@ from goodfit import data, job
 from goodfit.errors import DataError, ModelError, StudyError, UsageError
 from goodfit.models.source import load_model
 from goodfit.predictor import Predictor
-from goodfit.study import feeding
+from goodfit.study import feeding, given
 from goodfit.study.again import compared
+from goodfit.study.study import Silent
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -183,6 +184,35 @@ def test_the_encoder_gives_what_the_model_takes():
     numbers = data.load((RNG.integers(0, 9, (20, 5)), [0, 1] * 10))
     assert fed(numbers, keras.Input((5,)), L.Embedding(9, 2), L.Flatten(), end()) == {"scaled": False}
     assert fed(numbers, keras.Input((5,)), end()) == {}
+
+
+def test_what_is_wrong_with_a_model_is_said_before_it_is_trained(tmp_path):
+    class Watching(Silent):
+        def __init__(self):
+            self.said = []
+
+        def stage(self, what):
+            self.said.append(what)
+
+    def wrong(activation, loss):
+        model = keras.Sequential([keras.Input((4,)), L.Dense(8, activation="relu"), L.Dense(3, activation=activation)])
+        model.compile(keras.optimizers.Adam(0.01), loss)
+        return model
+
+    cases = {
+        "wrong_activation": wrong("relu", "sparse_categorical_crossentropy"),
+        "wrong_loss": wrong("softmax", "binary_crossentropy"),
+    }
+    for code, model in cases.items():
+        view = Watching()
+        study = job.fit(
+            (X, Y), model=model, out=tmp_path / code, seeds=2, epochs=2, treatments=["label_smoothing"], view=view
+        )
+        first = study["variants"][0]["findings"][0]
+        assert first["code"] == code
+        assert view.said.index(first["message"]) < next(i for i, s in enumerate(view.said) if "Training" in s)
+    assert given.found(wrong("softmax", "sparse_categorical_crossentropy"), Y) == []
+    assert given.found(wrong("softmax", "categorical_crossentropy"), Y) == []
 
 
 def test_a_model_without_an_input_tells_by_its_layers_what_it_takes():

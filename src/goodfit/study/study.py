@@ -26,7 +26,7 @@ from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.network import Network
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
-from goodfit.study import baseline, feeding, leaks, result, selection, sentences, statistics, testing
+from goodfit.study import baseline, feeding, given, leaks, result, selection, sentences, statistics, testing
 from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
@@ -200,6 +200,8 @@ class Study:
         """
         for leak in self.leaks:
             self.view.stage(sentences.leak(leak.to_dict()))
+        for finding in self.seen_before:
+            self.view.stage(finding.message)
         variants = {"base": self.search_base()}
         variants.update(self.search(self.proposed(variants["base"])))
         comparisons = self.compare(variants)
@@ -363,6 +365,11 @@ class Study:
     def leaks(self) -> list[Finding]:
         """Columns that give the target away."""
         return leaks.found(self.dataset)
+
+    @cached_property
+    def seen_before(self) -> list[Finding]:
+        """What is wrong with a model of the user's own as it was given."""
+        return given.found(self.source.model, self.labels) if self.source else []
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:
@@ -544,7 +551,7 @@ class Study:
         )
         steps = -(-self.split[0] // recipe.batch_size)
         inside = {"steps": steps, "chance": context.chance}
-        findings = with_internals(curves, diagnose.curves(curves, context=context), **inside)
+        findings = with_internals(curves, diagnose.curves(curves, context=context), self.seen_before, **inside)
         improving = epochs == recipe.epochs and selection.improving(loss)
         return Variant(name, recipe, runs, epochs, reason, scores, findings, improving)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from goodfit.diagnose.causes import causes_first
@@ -33,13 +34,17 @@ def internals(record: Internals) -> list[Finding]:
     return sorted(found, key=lambda f: f.severity == "info")[:1]
 
 
-def with_internals(history: History, drawn: list[Finding], **facts: Any) -> list[Finding]:
+def with_internals(
+    history: History, drawn: list[Finding], before: Sequence[Finding] = (), **facts: Any
+) -> list[Finding]:
     """The findings of a variant's curves, and what was measured inside its network, the main cause first.
 
     Args:
         history: Its runs; those of lanes, or of a log that `Doctor` wrote, hold measures beside their curves.
         drawn: What `curves` found in it.
+        before: What was seen before it was trained.
         facts: What else `Internals` may know: `steps`, `chance`.
     """
     record = Internals.of_history(history, **facts)
-    return drawn if record is None else causes_first(drawn, internals(record), learned=record.learned)
+    inside, learned = ([], False) if record is None else (internals(record), record.learned)
+    return causes_first(drawn, inside, before, learned=learned) if record or before else drawn

@@ -187,6 +187,15 @@ def test_the_summary_says_it_in_sentences_and_one_table(study, tmp_path):
     assert not re.search("nan|None|−|\u00a0|[│─┃]", text)
 
 
+def test_notes_stand_above_the_table_the_first_of_many(study):
+    few = printed(summary.summary({**study, "notes": ["1 damaged image was left out (the first: 005.png)."]}))
+    assert "\nNote: 1 damaged image was left out (the first: 005.png).\n\nvariant" in few
+    many = printed(summary.summary({**study, "notes": [f"Note {i} of [b]." for i in range(9)]}))
+    shown = summary.NOTES
+    assert f"Note {shown - 1} of [b].\n{9 - shown} more notes are in the report.\n\nvariant" in many
+    assert "1 more note is in" in printed(summary.summary({**study, "notes": ["x"] * (shown + 1)}))
+
+
 @pytest.mark.parametrize("options", [{"stop": "search"}, {"stop": "fresh"}, {"seeds": 1}, {"variants": 1}])
 def test_the_summary_of_part_of_a_study(tmp_path, options):
     text = printed(summary.summary(build(tmp_path, **{"seeds": 3, "variants": 3, "epochs": 5} | options)))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 LEGEND = "Differences in points of validation accuracy, 95% intervals, p after Holm."
+NOTES = 4
+"""Notes that are shown; the report has them all."""
 STYLES = {"better": "green", "worse": "red", "undecided": "yellow", "diverged": "red"}
 
 
@@ -73,6 +75,7 @@ def summary(study: dict[str, Any], folder: str | Path | None = None) -> Group:
     source = Source(clean(study))
     sentences = [str(s) for s in source.study.get("sentences") or [] if s] or _plain(source)
     parts: list[RenderableType] = [Text(sentences[0], style="bold"), *(Text(s) for s in sentences[1:])]
+    parts += [Text(s, style="dim") for s in _notes(source)]
     if source.variants:
         parts += [Text(), _variants(source)]
         star = f"* {source.chosen} was chosen. " if source.chosen else ""
@@ -158,6 +161,14 @@ def _effect(found: dict[str, Any]) -> list[str | Text]:
         numbers.percent(found.get("wins")),
         Text(verdict, style=STYLES.get(verdict, "")),
     ]
+
+
+def _notes(source: Source) -> list[str]:
+    """What happened to the data and the model on their way in: the first notes, and how many more there are."""
+    notes = [str(note) for note in source.study.get("notes") or []]
+    more = len(notes) - NOTES
+    shown = [f"Note: {note}" for note in notes[:NOTES]]
+    return [*shown, f"{more} more note{'s are' if more > 1 else ' is'} in the report."] if more > 0 else shown
 
 
 def _short(name: str, most: int = 18) -> str:

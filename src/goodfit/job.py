@@ -70,7 +70,7 @@ def fit(
         class_weight: How much the rows of each class count, by name or index; `"balanced"` makes classes count alike.
         validation: Which development rows each seed validates on: `holdout`, `kfold:5`, `fixed`, or a share.
         rope: A difference in accuracy that does not matter.
-        budget: Seconds that the study should take at most.
+        budget: Seconds to aim at, by fewer seeds (6 at least) and treatments (1 at least); None is no limit.
         memory: Bytes that the process may take; None leaves the plan to what is free.
         encoder: Options of the encoder.
         encoding: The text encoding of files that are not UTF-8.

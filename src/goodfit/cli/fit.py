@@ -71,7 +71,9 @@ def fit(
     ] = None,
     words: Annotated[int | None, typer.Option(help="Most words (n-grams) of texts to keep.")] = None,
     ngrams: Annotated[int | None, typer.Option(help="Longest n-grams of texts.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Time the study should take at most, such as 90s or 2m.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time to aim at, such as 90s or 2m: fewer seeds (6 at least) and treatments (1).")
+    ] = None,
     memory: Annotated[str | None, typer.Option(help="Memory to stay within, such as 4GB.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Text encoding of files that are not UTF-8.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -30,7 +30,7 @@ class Options:
         validation: Which development rows each seed validates on: `holdout` (by default a fifth, another one for each
             seed), `kfold:5`, `fixed` (the same rows for all seeds), or a hold-out's share.
         rope: A difference in accuracy that does not matter in practice.
-        budget: Seconds that the search should take at most; None is no limit.
+        budget: Seconds to aim at, by fewer seeds (6 at least) and treatments (1 at least); None is no limit.
         encoder: Options of the encoder, by its names.
         memory: Bytes that the process may take; None takes half of what is free for lanes.
     """

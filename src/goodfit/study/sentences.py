@@ -28,6 +28,13 @@ def leak(finding: dict[str, Any]) -> str:
     return f"{finding['message'].rstrip('.')} (--drop {shlex.quote(','.join(columns))}).{void}"
 
 
+def beyond(budget: float, need: float, seeds: int, *, treated: bool, images: bool) -> str:
+    """A budget that is not enough for what is trained in any case, in seconds, and what takes less."""
+    less = "fewer --epochs, or a smaller --image-size, take less" if images else "fewer --epochs take less"
+    what = f"{seeds} seed{'s' * (seeds != 1)}" + " and one treatment" * treated
+    return f"{_time(budget)} is not enough: about {_time(need)} are needed for {what}; {less}."
+
+
 def _headline(study: dict[str, Any]) -> str:
     base, chosen = study["variants"][0], study["chosen"]
     asked = base["recipe"]["epochs"]
@@ -148,6 +155,13 @@ def _test(study: dict[str, Any]) -> list[str]:
         f"the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
         f"({_points(d['low'])} to {_points(d['high'])}, McNemar p = {d['p']:.2g})."
     ]
+
+
+def _time(seconds: float) -> str:
+    """`90 s`, `17 min`, `2.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _epochs(n: int) -> str:

@@ -45,6 +45,9 @@ CALIBRATED = 5
 PROBABLY = 4
 """Treatments that the time left is told for before it is known which are tried: findings call for two to five."""
 
+MISSED = 1.1
+"""How many times the budget a study must need to be told that it is not enough: estimates are no better."""
+
 
 class View(Protocol):
     """Who watches a study."""
@@ -128,6 +131,7 @@ class Study:
         self.refitted: dict[str, list[Array]] = {}
         self.calibrator: tuple[Recipe, Any] | None = None
         self.started = time.perf_counter()
+        self.warned = False
         self.treatments = [treat.get(name) for name in self.options.treatments or ()]
         self.rows = ~dataset.test
         self.labels, self.groups = dataset.labels[self.rows], dataset.groups[self.rows]
@@ -218,12 +222,17 @@ class Study:
         """Train the base with every seed, or with those that the budget allows."""
         if not self.known:
             _ = self.x  # a stage of its own; a study that is finished needs none of it
-        self.view.stage(f"Training the base network with {self.options.seeds} seeds")
         if self.options.budget:
             began, first = time.perf_counter(), min(FEWEST, self.options.seeds)
+            then = "; the budget decides on more" if first < self.options.seeds else ""
+            self.view.stage(f"Training the base network with {_seeds(first)}{then}")
             self.train("search", {"base": self.base}, range(first))
             self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))
-            self.train("search", {"base": self.base}, self.seeds[first:])
+            if more := self.seeds[first:]:
+                self.view.stage(f"Training the base network with {_seeds(len(more), 'more ')}")
+                self.train("search", {"base": self.base}, more)
+        else:
+            self.view.stage(f"Training the base network with {_seeds(self.options.seeds)}")
         return self.variant("base", self.base, self.train("search", {"base": self.base}, self.seeds)["base"])
 
     def proposed(self, base: Variant) -> dict[str, Recipe]:
@@ -383,6 +392,11 @@ class Study:
         return list(range(planned[0]["value"] if planned else self.options.seeds))
 
     @property
+    def decided(self) -> bool:
+        """Whether the budget has said how many seeds there are."""
+        return bool(self.folder.find("decided", what="seeds"))
+
+    @property
     def clock(self) -> float:
         """Seconds worked on the study, earlier calls included."""
         return self.before + time.perf_counter() - self.started
@@ -449,25 +463,39 @@ class Study:
                 keep=keep,
                 known=known,
                 on_chunk=journal,
-                on_epoch=lambda p: self.view.progress(stage, self.within_budget(p)),
+                on_epoch=lambda p: self.view.progress(stage, self.within_budget(p, stage, recipes)),
                 look=stage == "search",  # findings are made of the search alone
                 later=self.later(stage, recipes),
             )
         return {name: [r for r in runs if r.variant == name] for name in recipes}
 
-    def later(self, stage: str, recipes: Mapping[str, Recipe]) -> list[list[Network]]:
-        """What is probably trained after this, for the time left: treatments, base and choice on fresh seeds, refit."""
-        tried = [t.apply(self.base) for t in self.treatments] if self.options.treatments else [self.base] * PROBABLY
-        stages = [tried * len(self.seeds), [self.base] * 2 * len(self.seeds), [self.base] * 2]
+    def later(self, stage: str, recipes: Mapping[str, Recipe], *, least: bool = False) -> list[list[Network]]:
+        """What is probably trained after this, for the time left: treatments, base and choice on fresh seeds, refit.
+
+        At the `least`, whatever the budget: one treatment, and the first seeds until it is known how many there are.
+        """
+        given = self.options.treatments is not None
+        tried = [t.apply(self.base) for t in self.treatments] if given else [self.base] * PROBABLY
+        seeds = len(self.seeds)
+        if least:
+            tried, seeds = tried[:1], seeds if self.decided else min(FEWEST, seeds)
+        stages = [tried * seeds, [self.base] * 2 * seeds, [self.base] * 2]
         done = {"fresh": 2, "refit": 3}.get(stage, 0 if "base" in recipes else 1)
         return [[self.network(recipe, lanes=True) for recipe in runs] for runs in stages[done:]]
 
-    def within_budget(self, progress: Progress) -> Progress:
-        """Progress with no more time left than the budget has."""
-        if not self.options.budget:
+    def within_budget(self, progress: Progress, stage: str, recipes: Mapping[str, Recipe]) -> Progress:
+        """Progress with no more time left than the budget has, or than is needed in any case, which is told if more."""
+        if not (budget := self.options.budget):
             return progress
-        most = max(self.options.budget - self.clock, progress.seconds_left)
-        return replace(progress, seconds_in_all=min(progress.seconds_in_all, most))
+        least = progress.seconds_left + self.engine.ahead(self.later(stage, recipes, least=True))
+        need = self.clock + least
+        measured = progress.epoch > 1 or progress.epochs == 1  # a first epoch alone says little of the next
+        if need > MISSED * budget and measured and not (self.warned or self.decided):
+            self.warned = True
+            seeds, treated = min(FEWEST, self.options.seeds), self.options.treatments != ()
+            images = self.dataset.kind == "image"
+            self.view.stage(sentences.beyond(budget, need, seeds, treated=treated, images=images))
+        return replace(progress, seconds_in_all=min(progress.seconds_in_all, max(budget - self.clock, least)))
 
     def event(self, stage: str, run: Trained, recipe: Recipe) -> dict[str, Any]:
         """A finished run as a line of the journal; its weights, where they are needed later, are put aside first."""
@@ -571,3 +599,7 @@ class Study:
     def version(self) -> str:
         """goodfit's version."""
         return goodfit.__version__
+
+
+def _seeds(n: int, more: str = "") -> str:
+    return f"{n} {more}seed{'s' * (n != 1)}"

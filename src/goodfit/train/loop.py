@@ -116,7 +116,7 @@ class Engine:
         for structure, mine in groups.items():
             if told := obstacles.told({lane.variant: lane.network for lane in mine}):
                 self.notes[structure] = " ".join(told)
-        after = [part for networks in later for _, part in self._chunks(networks)]
+        after = self._parts(later)
         finished = [known([lanes[i] for i in indices]) for indices, _ in chunks]
         done: dict[int, Trained] = {}
         for number, (indices, _) in enumerate(chunks):
@@ -130,6 +130,14 @@ class Engine:
                     self.checkpoint.clear()
             done.update(zip(indices, runs, strict=True))
         return [done[i] for i in range(len(lanes))]
+
+    def ahead(self, later: Sequence[Sequence[Network]]) -> float:
+        """Seconds that such calls will take, the network of each run given, as far as epochs have been measured."""
+        return self.pace.ahead(self._parts(later))
+
+    def _parts(self, later: Sequence[Sequence[Network]]) -> list[Part]:
+        """The chunks of calls to come."""
+        return [part for networks in later for _, part in self._chunks(networks)]
 
     def _chunks(self, networks: Sequence[Network]) -> list[tuple[list[int], Part]]:
         """Which runs train at once, by their networks: those of one structure, as many as there is memory for."""

@@ -536,7 +536,7 @@ def test_what_still_improved_at_its_end_is_said_to(tmp_path):
     short = {**FIT, "recipe": RECIPE.but(learning_rate=0.005, epochs=6), "treatments": ["dropout 0.5"]}
     study = job.fit(table(), "species", out=tmp_path / "out", **short)
     assert [v["still_improving"] for v in study["variants"]] == [True, True]
-    said = "still improving when their 6 epochs ended; more epochs could change this (--epochs 9, say)."
+    said = "still improving when their 6 epochs ended; more epochs could change this (--epochs 16, say)."
     assert f"'base' and 'dropout 0.5' were {said}" in study["sentences"]
     assert ">more epochs could change this</small>" in (tmp_path / "out" / "report.html").read_text()
     base, other = study["variants"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from goodfit.diagnose.rules import too_few_epochs
 from goodfit.study.comparison import too_few
 
 
@@ -116,7 +117,7 @@ def _improving(variants: list[dict[str, Any]]) -> list[str]:
     for epochs, names in found.items():
         *most, last = names
         who = f"{', '.join(most)} and {last} were" if most else f"{last} was"
-        more = f"more epochs could change this (--epochs {-(-epochs * 3 // 2)}, say)"
+        more = f"more epochs could change this (--epochs {epochs + too_few_epochs.more(epochs)}, say)"
         out.append(f"{who} still improving when {'their' if most else 'its'} {epochs} epochs ended; {more}.")
     return out
 

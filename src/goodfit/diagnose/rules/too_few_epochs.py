@@ -36,7 +36,12 @@ def expected_gain(trend: Array) -> float:
     if late <= 0 or before == 0:
         return 0.0
     shrink = min(1.0, max(0.0, float(np.sum(recent[:-1] * recent[1:])) / before))
-    return late * shrink ** ((third - 1) / 2) * float(np.sum(shrink ** np.arange(1, max(n, 10) + 1)))
+    return late * shrink ** ((third - 1) / 2) * float(np.sum(shrink ** np.arange(1, more(n) + 1)))
+
+
+def more(epochs: int) -> int:
+    """Epochs that a gain is foretold for: as many again, or ten."""
+    return max(epochs, 10)
 
 
 def errors_per_loss(loss: Array, errors: Array) -> float:
@@ -125,7 +130,7 @@ class TooFewEpochs(Rule):
             confidence=confidence(sure if better else sure / 2),
             message=(
                 f"{curve.key} was still falling after {n} epochs ({-change:.3g} in the last {_epochs(third)}); "
-                f"{max(n, 10)} more should lower it by {foretold}."
+                f"{more(n)} more should lower it by {foretold}."
             ),
             evidence={
                 "epochs": n,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -367,6 +368,42 @@ def test_the_headline_says_what_fresh_seeds_say(verdict, said, finished):
         said
         in sentences.verdict({**study, "chosen": chosen, "fresh": {"comparison": {**comparison, "message": ""}}})[0]
     )
+
+
+def headline(study: dict, findings: list[tuple], epochs: int, asked: int = 15, others: bool = True) -> str:
+    """Of a study that chose the base with so many epochs; findings as code, severity, epoch."""
+    base, *rest = study["variants"]
+    found = [{"code": c, "severity": s, "epoch": e, "message": "", "evidence": {}} for c, s, e in findings]
+    base = {**base, "recipe": {**base["recipe"], "epochs": asked}, "findings": found}
+    chosen = {**study["chosen"], "variant": "base", "epochs": epochs}
+    return sentences.verdict({**study, "variants": [base, *rest] if others else [base], "chosen": chosen})[0]
+
+
+@pytest.mark.parametrize(
+    ("findings", "epochs", "said"),
+    [
+        ([], 14, "shows nothing wrong; nothing * beat* it, but it should train 14 epochs, not 15."),
+        ([("underfitting", "error", 1)], 1, "underfits from epoch 1; nothing * beat* it."),
+        ([("diverged", "error", 1)], 1, "diverges from epoch 1; nothing * beat* it."),
+        (
+            [("too_few_epochs", "info", 15)], 14,
+            "shows nothing wrong, but its validation loss was still falling after 15 epochs; nothing * beat* it.",
+        ),
+        ([("too_few_epochs", "warning", 15)], 14, "is trained too short; nothing * beat* it."),
+        ([("overfitting", "warning", 5)], 5, "overfits from epoch 5; nothing * it should train 5 epochs, not 15."),
+    ],
+)  # fmt: skip
+def test_the_headline_does_not_contradict_the_findings(findings, epochs, said, finished):
+    assert fnmatch(headline(finished[0], findings, epochs), f"The base network {said}")
+
+
+def test_a_study_without_treatments_says_so_once(finished):
+    study = finished[0]
+    assert headline(study, [], 15, others=False).endswith("; no treatment was tried, so it stays as it is.")
+    assert headline(study, [], 4, others=False).endswith(
+        "; no treatment was tried, but it should train 4 epochs, not 15."
+    )
+    assert not [s for s in sentences.verdict({**study, "variants": study["variants"][:1]}) if "No treatment" in s]
 
 
 def test_a_study_of_few_seeds_says_that_they_establish_nothing(finished):

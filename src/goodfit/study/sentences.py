@@ -8,6 +8,9 @@ from typing import Any
 from goodfit.diagnose.rules import too_few_epochs
 from goodfit.study.comparison import too_few
 
+NOT_FEWER_EPOCHS = ("diverged", "learning_rate_too_low", "too_few_epochs", "underfitting")
+"""Findings beside which it is no advice to train fewer epochs, wherever the lowest loss lies."""
+
 
 def verdict(study: dict[str, Any]) -> list[str]:
     """What a reader should know, most important first; the first sentence is the headline.
@@ -42,8 +45,12 @@ def _headline(study: dict[str, Any]) -> str:
     what = _ailment(base)
     unsure = any(v["verdict"] == "undecided" for v in study["variants"][1:])
     beats = "nothing that was tried is shown to beat it" if unsure else "nothing that was tried beats it"
+    if len(study["variants"]) == 1:
+        beats = "no treatment was tried"
     if chosen["variant"] == "base" and chosen["epochs"] == asked:
         return f"The base network {what}; {beats}, so it stays as it is."
+    if chosen["variant"] == "base" and any(f["code"] in NOT_FEWER_EPOCHS for f in base["findings"]):
+        return f"The base network {what}; {beats}."
     if chosen["variant"] == "base":
         better = f"it should train {_epochs(chosen['epochs'])}, not {asked}"
         return f"The base network {what}; {beats}, but {better}."
@@ -62,9 +69,11 @@ def _headline(study: dict[str, Any]) -> str:
 def _ailment(base: dict[str, Any]) -> str:
     found = [f for f in base["findings"] if f["severity"] != "info"]
     if not found:
-        return "shows nothing wrong"
+        early = [f["epoch"] for f in base["findings"] if f["code"] == "too_few_epochs"]
+        but = f", but its validation loss was still falling after {_epochs(early[0])}" if early else ""
+        return f"shows nothing wrong{but}"
     first = found[0]
-    since = f" from epoch {first['epoch']}" if first["epoch"] else ""
+    since = f" from epoch {first['epoch']}" if first["epoch"] and first["code"] != "too_few_epochs" else ""
     names = {
         "overfitting": "overfits",
         "underfitting": "underfits",
@@ -85,7 +94,7 @@ def _wrong(study: dict[str, Any]) -> list[str]:
 def _tried(study: dict[str, Any]) -> list[str]:
     base, *others = study["variants"]
     if not others:
-        return ["No treatment was tried.", *_improving([base])]
+        return _improving([base])
     seeds = len(base["seeds"])
     out = [
         f"Tried on the same {seeds} seed{'s' * (seeds != 1)}, each variant at its own best epoch: "
@@ -150,10 +159,11 @@ def _test(study: dict[str, Any]) -> list[str]:
     rows = f"{test['rows']:,} rows"
     d = test["difference"]
     once = "looked at once in this study" if test["looks"] == 1 else f"looked at {test['looks']} times"
+    said = (
+        f"Test accuracy {test['accuracy']:.4f} (95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once})"
+    )
     return [
-        f"Test accuracy {test['accuracy']:.4f} "
-        f"(95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once}); "
-        f"the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
+        f"{said}; the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
         f"({_points(d['low'])} to {_points(d['high'])}, McNemar p = {d['p']:.2g})."
     ]
 

@@ -16,7 +16,7 @@ from goodfit import data, job
 from goodfit.errors import StudyError, UsageError
 from goodfit.models.recipe import Recipe
 from goodfit.predictor import Predictor
-from goodfit.report import terminal
+from goodfit.report import languages, page, terminal
 from goodfit.report.source import Source
 from goodfit.study import sentences, testing
 from goodfit.study.again import compared
@@ -404,6 +404,19 @@ def test_a_study_without_treatments_says_so_once(finished):
         "; no treatment was tried, but it should train 4 epochs, not 15."
     )
     assert not [s for s in sentences.verdict({**study, "variants": study["variants"][:1]}) if "No treatment" in s]
+
+
+@pytest.mark.parametrize(("epochs", "patience", "same"), [(15, None, True), (14, None, False), (7, 3, True)])
+def test_the_base_is_not_compared_with_itself(epochs, patience, same, finished):
+    base, *others = finished[0]["variants"]
+    recipe = {**base["recipe"], "epochs": 15, "patience": patience}
+    chosen = {**finished[0]["chosen"], "variant": "base", "epochs": epochs}
+    chosen["recipe"] = {**recipe, "epochs": epochs, "patience": None}
+    study = {**finished[0], "variants": [{**base, "recipe": recipe}, *others], "chosen": chosen}
+    told = next(s for s in sentences.verdict(study) if s.startswith("Test accuracy"))
+    assert ("the untreated base" not in told) is same
+    assert told.endswith(").")
+    assert ("McNemar" not in page.render(Source({**study, "sentences": []}), languages.get("en"))) is same
 
 
 def test_a_study_of_few_seeds_says_that_they_establish_nothing(finished):

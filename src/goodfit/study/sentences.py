@@ -25,6 +25,13 @@ def verdict(study: dict[str, Any]) -> list[str]:
     return [s for s in out if s]
 
 
+def unchanged(study: dict[str, Any]) -> bool:
+    """Whether the network that was chosen and the untreated base are one and the same once they are trained again."""
+    base, chosen = study["variants"][0]["recipe"], study["chosen"]
+    kept = chosen["epochs"] == base["epochs"] or base.get("patience") is not None
+    return chosen["variant"] == "base" and kept
+
+
 def leak(finding: dict[str, Any]) -> str:
     """A column that gives the target away, and how to leave it out."""
     columns = finding["evidence"].get("columns") or finding["evidence"]["identifiers"]
@@ -162,6 +169,8 @@ def _test(study: dict[str, Any]) -> list[str]:
     said = (
         f"Test accuracy {test['accuracy']:.4f} (95 % interval {test['low']:.4f} to {test['high']:.4f}, {rows}, {once})"
     )
+    if unchanged(study):
+        return [f"{said}."]
     return [
         f"{said}; the untreated base {test['base']['accuracy']:.4f}, a difference of {_points(d['effect'])} points "
         f"({_points(d['low'])} to {_points(d['high'])}, McNemar p = {d['p']:.2g})."

@@ -31,10 +31,12 @@ def render(build: Build) -> str:
 
 
 def _result(build: Build, test: dict[str, Any]) -> str:
+    from goodfit.study.sentences import unchanged
+
     source, texts = build.source, build.texts
     chosen, base = build.study.get("chosen") or {}, source.variant(source.base).get("recipe") or {}
     results: list[tuple[str, Any, Any]] = [(source.chosen or texts("verdict.chosen"), chosen.get("epochs"), test)]
-    if not base or chosen.get("recipe") != base:  # base and chosen may be one and the same
+    if not (base and chosen and unchanged(build.study)):
         results.append((source.base, base.get("epochs"), test.get("base") or {}))
     rows = [
         [

@@ -3,11 +3,13 @@
 import io
 import json
 import re
+from html import unescape
 
 import pytest
 from rich.console import Console
 
-from goodfit.report import summary, terminal
+from goodfit.report import languages, page, summary, terminal
+from goodfit.report.source import Source
 from goodfit.report.terminal import LiveTable
 from report_study import build
 
@@ -220,6 +222,22 @@ def test_one_comparison_stands_beside_the_metrics(study):
     mean = study["variants"][1]["metrics"]["val_loss"]["mean"]
     assert f"{mean:.3f}" in one
     assert max(map(len, (every + one).splitlines())) <= 80
+
+
+def test_a_verdict_that_the_sign_flip_p_holds_back_is_explained(study):
+    held = {"verdict": "undecided", "low": -0.043, "high": -0.007, "p_holm": 0.017, "alpha": 0.05, "n": 6}
+    base, *others = study["variants"]
+    for p, told in ((0.0625, True), (0.031, False)):
+        found = [{**v, "comparison": {**v["comparison"], **held, "p_permutation": p}} for v in others[:1]]
+        fresh = {**study["fresh"], "comparison": {**study["fresh"]["comparison"], **held, "p_permutation": p}}
+        some = {**study, "variants": [base, *found, *others[1:]], "fresh": fresh}
+        said = "Undecided though the interval leaves out zero: '{}', {}on fresh seeds; a verdict takes a sign-flip p of 0.05"
+        name = others[0]["name"]
+        text = " ".join(printed(summary.summary(some)).split())
+        assert (said.format(name, "the choice ") in text) is told
+        assert (said.format(name, "") in unescape(page.render(Source(some), languages.get("en")))) is told
+        one = printed(summary.comparison(some, [found[0]["comparison"] | {"names": ["base", name]}]))
+        assert (f"leaves out zero: '{name}'" in one) is told
 
 
 @pytest.mark.parametrize(("seeds", "warned"), [(1, True), (2, True), (5, True), (6, False), (29, False)])

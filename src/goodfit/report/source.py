@@ -97,6 +97,13 @@ class Source:
         others = [(c.get("effect"), v["name"]) for v in self.variants if (c := contrast(v))]
         return max(((e, n) for e, n in others if e is not None), default=(None, ""))[1]
 
+    @property
+    def comparisons(self) -> dict[str, dict[str, Any]]:
+        """The comparisons with base, by variant; that on fresh seeds, if any, by an empty name."""
+        fresh = (self.study.get("fresh") or {}).get("comparison")
+        found = {v["name"]: c for v in self.variants if (c := contrast(v))}
+        return {**found, "": fresh} if fresh else found
+
     def variant(self, name: str) -> dict[str, Any]:
         """The variant of this name, empty if there is none."""
         return next((v for v in self.variants if v["name"] == name), {})

@@ -92,6 +92,15 @@ def too_few(n: int) -> str:
     return f"{seeds} nothing, and an interval over so few is a first guess: a verdict takes {FEWEST} at least."
 
 
+def held_back(comparison: dict[str, Any]) -> bool:
+    """Whether interval and p would make a verdict that the sign-flip p holds back; of `Comparison.to_dict`."""
+    found: list[Any] = [comparison.get(k) for k in ("p_holm", "alpha", "p_permutation")]
+    if comparison.get("verdict") != "undecided" or comparison["n"] < FEWEST or None in found:
+        return False
+    p, alpha, flipped = found
+    return bool(p <= alpha < flipped)
+
+
 def judged(c: Comparison, p_holm: float, level: float) -> Comparison:
     """The comparison with its verdict, the seeds that are missing for one, and its sentence.
 

@@ -84,6 +84,8 @@ MESSAGES = {
     "comparison.fresh": "on fresh seeds",
     "comparison.caption": "Every variant at its best epoch of the mean curve, with 95% intervals. "
     "Effects are paired by seed, in points of validation accuracy; p is corrected for the number of treatments (Holm).",
+    "comparison.held_back": "Undecided though the interval leaves out zero: {names}; "
+    "a verdict takes a sign-flip p of {most} at most, too.",
     "comparison.metrics": "The metrics that the model was compiled with, on validation rows, with 95% intervals.",
     "forest.title": "Effect of each treatment against base",
     "forest.caption": "An interval right of zero helps, left of it harms. Inside the shaded zone (±{rope} points) a "

@@ -84,6 +84,8 @@ MESSAGES = {
     "comparison.fresh": "con semillas nuevas",
     "comparison.caption": "Cada variante en la mejor época de su curva media, con intervalos del 95 %. Los efectos se "
     "emparejan por semilla, en puntos de exactitud de validación; p se corrige por el número de tratamientos (Holm).",
+    "comparison.held_back": "Sin decidir aunque el intervalo no contiene el cero: {names}; "
+    "un veredicto exige también una p de {most} como máximo en la prueba de cambios de signo.",
     "comparison.metrics": "Métricas con las que se compiló el modelo, en filas de validación, con intervalos del 95 %.",
     "forest.title": "Efecto de cada tratamiento frente a la base",
     "forest.caption": "Un intervalo a la derecha del cero ayuda; a la izquierda, perjudica. "

@@ -1,5 +1,6 @@
 """The report: its data, its figures, its page."""
 
+import io
 import json
 import re
 import shutil
@@ -11,12 +12,13 @@ from html.parser import HTMLParser
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
 from goodfit import report
 from goodfit.diagnose.finding import CODES, SEVERITIES
 from goodfit.errors import StudyError, UsageError
 from goodfit.history import History
-from goodfit.report import languages, numbers, page
+from goodfit.report import languages, numbers, page, summary
 from goodfit.report.figures import confusion, curves, intervals, palette, style
 from goodfit.report.source import Source, clean
 from report_study import HOSTILE, build
@@ -112,6 +114,33 @@ def test_what_is_no_number_is_a_dash(nothing):
     for form in (numbers.accuracy, numbers.loss, numbers.points, numbers.probability, numbers.percent, numbers.count):
         assert form(nothing) == numbers.MISSING
     assert numbers.interval(nothing, 0.5) == numbers.MISSING
+
+
+@pytest.mark.parametrize(
+    ("key", "metric", "shown"),
+    [
+        ("val_accuracy", (0.974, 0.907, 1.040), "[0.907, 1.000]"),
+        ("val_accuracy", (0.02, -0.01, 0.05), "[0.000, 0.050]"),
+        ("val_auc", (0.974, 0.907, 1.040), "[0.907, 1.000]"),
+        ("val_loss", (0.071, -0.068, 0.210), "[0.000, 0.210]"),
+        ("val_loss", (1.1, 0.9, 1.3), "[0.900, 1.300]"),
+        ("val_loss", (-0.1, -0.3, 0.1), "[-0.300, 0.100]"),
+        ("val_kappa", (0.1, -0.1, 1.3), "[-0.100, 1.300]"),
+        ("val_accuracy", (0.5, None, None), numbers.MISSING),
+    ],
+)
+def test_an_interval_is_no_wider_than_what_can_be(key, metric, shown, studies):
+    found = dict(zip(("mean", "low", "high"), metric, strict=True))
+    form = numbers.accuracy if key == "val_accuracy" else numbers.loss
+    assert numbers.around(found, key, form) == shown
+    if key in ("val_accuracy", "val_loss") and found["low"] is not None:
+        study = studies["text"][1]
+        base, other, *_ = ({**v, "metrics": {**v["metrics"], key: found}} for v in study["variants"])
+        study = {**study, "variants": [base, other]}
+        assert shown in page.render(Source(study), languages.get("en"))
+        console = Console(file=io.StringIO(), width=100)
+        console.print(summary.comparison(study, [{**other["comparison"], "names": ["base", other["name"]]}]))
+        assert shown in console.file.getvalue()
 
 
 def test_every_language_says_the_same_things():

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 MISSING = "–"
+SHARES = ("accuracy", "auc", "precision", "recall", "f1")
+"""What a metric's name holds if it lies between 0 and 1."""
 
 
 def known(x: Any) -> bool:
@@ -37,6 +39,18 @@ def points(x: Any) -> str:
 def interval(low: Any, high: Any, form: Callable[[Any], str] = accuracy) -> str:
     """`[0.879, 0.887]`, or a dash where an end is missing."""
     return f"[{form(low)}, {form(high)}]" if known(low) and known(high) else MISSING
+
+
+def around(metric: dict[str, Any], key: str, form: Callable[[Any], str]) -> str:
+    """The interval of a metric's mean, `mean` to `low` and `high`, but no wider than what the metric can be."""
+    ends: list[Any] = [metric.get(k) for k in ("mean", "low", "high")]
+    mean, low, high = ends
+    if not (known(low) and known(high)):
+        return MISSING
+    share = any(word in key for word in SHARES)
+    if share or ("loss" in key and known(mean) and mean >= 0):  # a loss of one's own may be below 0
+        low = max(low, 0.0)
+    return interval(low, min(high, 1.0) if share else high, form)
 
 
 def probability(x: Any) -> str:

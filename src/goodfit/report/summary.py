@@ -191,7 +191,7 @@ def _short(name: str, most: int = 18) -> str:
 
 def _with_interval(m: dict[str, Any], key: str) -> str:
     form = numbers.loss if "loss" in key else numbers.accuracy
-    between = numbers.interval(m.get("low"), m.get("high"), form)
+    between = numbers.around(m, key, form)
     return form(m.get("mean")) if between == numbers.MISSING else f"{form(m.get('mean'))} {between}"
 
 

@@ -110,7 +110,7 @@ def _held_back(build: Build) -> str:
 
 def _metric(v: dict[str, Any], key: str, form: Any) -> str:
     m = (v.get("metrics") or {}).get(key) or {}
-    return _with_interval(form(m.get("mean")), numbers.interval(m.get("low"), m.get("high"), form))
+    return _with_interval(form(m.get("mean")), numbers.around(m, key, form))
 
 
 def _effect(build: Build, found: dict[str, Any], improving: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from rich.console import Console
 
+from goodfit.cli.live import LiveView
 from goodfit.report import languages, page, summary, terminal
 from goodfit.report.source import Source
 from goodfit.report.terminal import LiveTable
@@ -103,6 +104,27 @@ def test_the_time_left_in_all_stands_below_until_the_end():
     assert shown(table)[-1].strip() == "about 9:56 left in all"
     table.close()
     assert "in all" not in "".join(shown(table))
+
+
+def test_something_moves_before_the_first_epoch_is_done():
+    clock = Clock()
+    table = LiveTable(screen(), clock=clock)
+    assert "first epoch" not in printed(table)
+    for seconds in (42, 3):
+        table.begin()
+        clock.now += seconds
+        assert printed(table) == f"preparing, compiling and training the first epoch: 0:{seconds:02d}\n"
+    table.update("base", 29, 1, 20, METRICS)
+    assert "first epoch" not in printed(table)
+    assert "1/20" in printed(table)
+
+
+def test_a_stage_of_a_study_begins_in_the_table(monkeypatch):
+    began = []
+    monkeypatch.setattr(LiveTable, "begin", lambda self: began.append(self))
+    view = LiveView()
+    view.stage("Encoding")
+    assert began == [view.table]
 
 
 def test_the_state_follows_the_epochs_unless_told():

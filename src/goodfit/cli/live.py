@@ -33,6 +33,7 @@ class LiveView:
     def stage(self, text: str) -> None:
         """A new stage begins."""
         if self.table:
+            self.table.begin()
             self.table.message(text)
 
     def progress(self, stage: str, progress: Any) -> None:

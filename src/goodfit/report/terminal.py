@@ -101,6 +101,7 @@ class LiveTable:
         self.plain = plain
         self.rows: dict[str, Row] = {}
         self._clock = clock
+        self._began: float | None = None
         self._ends: float | None = None
         self._shows = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live = (
@@ -121,7 +122,7 @@ class LiveTable:
 
     def close(self) -> None:
         """Draw the table a last time and leave it standing."""
-        self._ends = None
+        self._began = self._ends = None
         if self._live:
             self._live.stop()
 
@@ -160,6 +161,10 @@ class LiveTable:
         if self.plain and not self._shows and row.state != before and row.state != "waiting":
             self._line(row)
 
+    def begin(self) -> None:
+        """Tell that something begins: while there is no line to show, the seconds that it takes are."""
+        self._began = self._clock()
+
     def in_all(self, left: float) -> None:
         """Tell how many seconds are left for everything, what is not in the table yet included."""
         self._ends = self._clock() + left
@@ -178,7 +183,13 @@ class LiveTable:
         self.message(f"{row.variant}: {row.state} after epoch {row.epoch}" + (f", {', '.join(told)}" if told else ""))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self.table(options.max_width, console.height)
+        from rich.text import Text
+
+        if self.rows or self._began is None:
+            yield self.table(options.max_width, console.height)
+        else:
+            took = numbers.clock(self._clock() - self._began)
+            yield Text(f"preparing, compiling and training the first epoch: {took}", style="dim")
 
     def table(self, width: int, height: int) -> Table:
         """The table as it stands, for a terminal of this many columns and lines."""

@@ -261,6 +261,9 @@ def test_a_budget_tells_no_less_time_than_is_needed_in_any_case(tmp_path, monkey
     job.fit(table(), "species", out=tmp_path / "more", **fit, budget=3600.0)
     assert "Training the base network with 1 more seed" in told
     assert not [s for s in told if "enough" in s]
+    del told[:]
+    job.fit(table(), "species", out=tmp_path / "more", **fit, budget=3600.0)
+    assert not [s for s in told if "decides" in s]
 
 
 def test_a_budget_that_is_not_enough_says_what_takes_less():

@@ -224,7 +224,7 @@ class Study:
             _ = self.x  # a stage of its own; a study that is finished needs none of it
         if self.options.budget:
             began, first = time.perf_counter(), min(FEWEST, self.options.seeds)
-            then = "; the budget decides on more" if first < self.options.seeds else ""
+            then = "; the budget decides on more" if first < self.options.seeds and not self.decided else ""
             self.view.stage(f"Training the base network with {_seeds(first)}{then}")
             self.train("search", {"base": self.base}, range(first))
             self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))

@@ -116,6 +116,11 @@ def test_one_seed_changes_nothing():
     assert "One seed" in choice.reason
 
 
+def test_one_variant_is_compared_with_none():
+    choice = choose({"base": [0.5, 0.6, 0.7]}, {"base": (1,)})
+    assert (choice.value, choice.reason) == ("base", "'base' is the only variant, so it stays.")
+
+
 def test_bad_input_is_one_clear_line():
     with pytest.raises(UsageError, match="base"):
         choose({"l2": [0.8, 0.9]}, LEVEL)

@@ -78,6 +78,8 @@ def choose(
         raise UsageError("the base is not among the variants", expected=repr(base), received=known)
     table, diverged = aligned(list(scores.values()), higher_is_better=higher_is_better, worst=worst)
     n = table.shape[1]
+    if len(names) == 1:
+        return Choice(base, base, (base,), f"'{base}' is the only variant, so it stays.")
     if n < 2:
         return Choice(base, base, (base,), f"One seed tells no two variants apart, so '{base}' stays.")
     if diverged.min() == n:

@@ -15,7 +15,7 @@ from goodfit.models.source import load_model
 from goodfit.predictor import Predictor
 from goodfit.study import feeding, given
 from goodfit.study.again import compared
-from goodfit.study.study import Silent
+from goodfit.study.view import Silent
 
 L = keras.layers
 RNG = np.random.default_rng(0)

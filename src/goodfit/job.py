@@ -11,7 +11,8 @@ from goodfit.memory import at_most
 from goodfit.models.recipe import Recipe
 from goodfit.predictor import Predictor
 from goodfit.study.options import SEEDS, Options
-from goodfit.study.study import Study, View
+from goodfit.study.study import Study
+from goodfit.study.view import View
 
 CARD = ("name", "source", "target", "command", "version", "created", "chosen", "test")
 """What the predictor's card tells of the study."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from goodfit.study.comparison import FEWEST, Comparison
 from goodfit.study.folder import Folder
 from goodfit.study.options import Options, default_recipe
 from goodfit.study.runs import runs_of, score
+from goodfit.study.view import Silent, View
 from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
@@ -47,26 +48,6 @@ PROBABLY = 4
 
 MISSED = 1.1
 """How many times the budget a study must need to be told that it is not enough: estimates are no better."""
-
-
-class View(Protocol):
-    """Who watches a study."""
-
-    def stage(self, text: str) -> None:
-        """A new stage begins."""
-
-    def progress(self, stage: str, progress: Progress) -> None:
-        """An epoch is done."""
-
-
-class Silent:
-    """Nobody watches."""
-
-    def stage(self, text: str) -> None:
-        """Say nothing."""
-
-    def progress(self, stage: str, progress: Progress) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True, eq=False)

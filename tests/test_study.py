@@ -23,7 +23,8 @@ from goodfit.study.again import compared
 from goodfit.study.folder import Folder, read_study
 from goodfit.study.options import Options
 from goodfit.study.runs import score
-from goodfit.study.study import Silent, Study
+from goodfit.study.study import Study
+from goodfit.study.view import Silent
 from goodfit.train.lane import Trained
 from goodfit.train.loop import Stopped
 from goodfit.train.pace import Pace

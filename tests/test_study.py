@@ -297,6 +297,28 @@ def test_a_kill_from_outside(finished, tmp_path):
         assert again[key] == whole[key]
 
 
+PHRASES = [f"{'good' if i % 2 else 'bad'} film number {i}" for i in range(40)]
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("x", "first", "then"),
+    [
+        (IMAGES, {"image_size": (4, 4)}, {"image_size": (4, 4)}),
+        (IMAGES, {"image_size": (4, 4)}, {"image_size": [4, 4]}),
+        (PHRASES, {"encoder": {"ngram_range": (1, 2)}}, {"encoder": {"ngram_range": (1, 2)}}),
+        (PHRASES, {"encoder": {"ngram_range": [1, 2]}}, {"encoder": {"ngram_range": (1, 2)}}),
+    ],
+    ids=["size", "size as a list", "n-grams", "n-grams as a list"],
+)
+def test_options_of_several_numbers_resume(x, first, then, tmp_path, killed):
+    fit = {"seeds": 2, "epochs": 1, "treatments": ["l2"], "base": {"units": (4,)}, "out": tmp_path / "out"}
+    y = [0, 1] * (len(x) // 2)
+    with killed(1):
+        job.fit((x, y), **fit, **first)
+    assert job.fit((x, y), **fit, **then)["chosen"]
+
+
 def test_a_folder_that_holds_something_else_is_refused(finished, tmp_path):
     _, out = finished
     with pytest.raises(StudyError, match=r"holds another study.*seeds 6 there, 7 here"):

@@ -25,8 +25,8 @@ class Folder:
 
     Args:
         path: The folder; made if it is not there.
-        identity: What fixes the study's numbers, JSON types. A folder that holds a study with another identity is
-            refused.
+        identity: What fixes the study's numbers, as JSON holds it: a tuple is a list. A folder that holds a study with
+            another identity is refused.
 
     Raises:
         StudyError: The folder holds another study or other files, is in use, or cannot be written.
@@ -35,6 +35,7 @@ class Folder:
     def __init__(self, path: str | Path, identity: dict[str, Any]):
         self.path = Path(path)
         self.events: list[dict[str, Any]] = []
+        identity = json.loads(json.dumps(identity))
         with writing(self.path):
             if self.path.exists() and not self.path.is_dir():
                 raise StudyError(f"{self.path} is a file", expected="a folder for the study", fix="Name another --out.")

@@ -66,7 +66,7 @@ class Options:
             raise UsageError("bad budget", expected="a time above 0, such as 90s or 2m", received=repr(self.budget))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, for the folder's identity; a model is known by the base recipe made of it."""
+        """What JSON can hold, for the folder's identity; a model is known by the base recipe made of it."""
         return {
             "seeds": self.seeds,
             "recipe": self.recipe.identity if self.recipe else None,

@@ -211,6 +211,27 @@ def test_bad_arrays(x, y, says):
         data.load((x, y))
 
 
+FINITE = np.random.default_rng(0).random((20, 4, 4))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_images_and_inputs_of_no_finite_numbers_are_told(value, tmp_path):
+    bad, y = FINITE.copy(), np.arange(20) % 2
+    bad[[4, 7], 1, 2] = value
+    for arrays, says in (
+        ({"x": bad}, "the images hold"),
+        ({"x": FINITE, "more": bad[:, 1]}, "the array 'more' holds"),
+        ({"x": FINITE, "more": bad[:, 1, 2]}, "the array 'more' holds"),
+    ):
+        np.savez(tmp_path / "a.npz", **arrays, y=y)
+        with pytest.raises(DataError, match=rf"{says}.*in 2 of 20 rows, the first is row 5\..*nan_to_num"):
+            data.load(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"2 of 19 rows, the first is row 5\."):
+        data.load((bad, [None, *y[1:].tolist()]))
+    assert data.load((bad[:, 1], y)).kind == "array"  # columns of a table are filled
+    assert data.load((bad, [None if i in {4, 7} else v for i, v in enumerate(y)])).kind == "image"
+
+
 @pytest.mark.parametrize("source", [None, 3, (), [1, 2, 3], np.zeros((4, 4)), object()])
 def test_what_is_no_data_at_all(source):
     with pytest.raises(UsageError, match="cannot be understood"):

@@ -169,6 +169,9 @@ def test_arrays_are_scaled():
     x = np.array([[0, 5, 1e9, np.nan], [2, 5, 1e9 + 1, 1], [4, 5, 1e9 + 2, 3]] * 5)
     encoder = ArrayEncoder()
     z = encoder.fit_transform(x)
+    said = "5 rows have numbers that are missing or infinite: {} stands in their place."
+    assert encoder.notes == (said.format("their column's mean"),)
+    assert ArrayEncoder(scaled=False).fit(x).notes == (said.format("0"),)
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(z[:3, 0], [-1.2247449, 0, 1.2247449], rtol=1e-6)
     np.testing.assert_array_equal(z[:, 1], 0)

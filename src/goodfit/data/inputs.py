@@ -85,6 +85,33 @@ def size(rows: Any) -> int:
     return sum(int(np.prod(s)) for s in (shape(rows) if found else [shape(rows)]))
 
 
+def require_finite(rows: Any, numbers: np.ndarray) -> None:
+    """Check that images and arrays by name hold no NaN and no infinity; a column of a table may: it is filled.
+
+    Args:
+        rows: Rows of any kind.
+        numbers: How each row is counted where it came from, from 0.
+
+    Raises:
+        DataError: Some do.
+    """
+    if not isinstance(rows, np.ndarray) or not (names(rows) or rows.ndim > 2):
+        return
+    for name in names(rows) or (None,):
+        x = rows if name is None else rows[name]
+        if x.dtype.kind != "f":
+            continue
+        bad = ~np.isfinite(x).reshape(len(x), -1).all(1)
+        if bad.any():
+            raise DataError(
+                f"the {'images hold' if name is None else f'array {name!r} holds'} what is no finite number",
+                expected="numbers in every place",
+                received=f"NaN or infinity in {bad.sum():,} of {len(x):,} rows, the first is row "
+                f"{numbers[bad.argmax()] + 1:,}",
+                fix="Leave such rows out, or fill them: numpy.nan_to_num.",
+            )
+
+
 def stacked(a: Any, b: Any) -> np.ndarray:
     """Rows below others; arrays that only the lower ones have are left out.
 

@@ -112,6 +112,7 @@ def load(
         rows = _kept(rows, labelled)
         raw.test = None if raw.test is None else raw.test[labelled]
         raw.weights = None if raw.weights is None else raw.weights[labelled]
+    inputs.require_finite(inputs.alone(rows), np.flatnonzero(labelled))
     if len(values) < FEWEST:
         raise DataError("too few rows", expected=f"{FEWEST} labelled rows or more", received=str(len(values)))
     if raw.test is not None:

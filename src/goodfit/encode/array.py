@@ -33,13 +33,17 @@ class ArrayEncoder(Encoder):
     def fit(self, rows: Any) -> Self:
         """Learn each column's mean and standard deviation."""
         x = _finite(rows)
-        there = np.maximum((~np.isnan(x)).sum(0), 1)
+        missing = np.isnan(x)
+        there = np.maximum((~missing).sum(0), 1)
         self.mean = np.nansum(x, 0) / there
         deviation = np.sqrt(np.nansum((x - self.mean) ** 2, 0) / there)
         varies = deviation > 1e-12 * np.maximum(np.abs(self.mean), 1e-300)
         self.inverse = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
         if self.scaled and not varies.any():
             raise DataError("every column is constant", expected="columns that differ from row to row")
+        if count := int(missing.any(1).sum()):
+            have, fill = "row has" if count == 1 else "rows have", "their column's mean" if self.scaled else "0"
+            self.notes = (f"{count:,} {have} numbers that are missing or infinite: {fill} stands in their place.",)
         return self
 
     def transform(self, rows: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from goodfit import data
+from goodfit import checkup, data
 from goodfit.data.sources.quiet import quiet
 from goodfit.errors import DataError, GoodfitError, MissingDataError, UsageError
 
@@ -230,6 +230,21 @@ def test_images_and_inputs_of_no_finite_numbers_are_told(value, tmp_path):
         data.load((bad, [None, *y[1:].tolist()]))
     assert data.load((bad[:, 1], y)).kind == "array"  # columns of a table are filled
     assert data.load((bad, [None if i in {4, 7} else v for i, v in enumerate(y)])).kind == "image"
+
+
+def test_labels_that_come_with_the_data_have_one_name(tmp_path):
+    x, y = FINITE, np.arange(20) % 2
+    np.savez(tmp_path / "a.npz", images=x, labels=y)
+    np.savez(tmp_path / "b.npz", x_train=x[:15], y_train=y[:15], x_test=x[15:], y_test=y[15:])
+    for source, name in ((tmp_path / "a.npz", "labels"), (tmp_path / "b.npz", "y"), ("digits", "digit")):
+        assert data.load(source, name).target == data.load(source).target == name
+        for read in (data.load, checkup.check):
+            with pytest.raises(DataError, match=f"no column 'lable'.*come with the data; expected '{name}'. Leave --t"):
+                read(source, "lable")
+            with pytest.raises(DataError, match="no text column 'baz'; expected a table; received arrays"):
+                read(source, text="baz")
+        assert data.load(source, text="").text is None
+    assert data.load((x, y), "species").target == "species"
 
 
 @pytest.mark.parametrize("source", [None, 3, (), [1, 2, 3], np.zeros((4, 4)), object()])

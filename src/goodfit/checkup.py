@@ -134,7 +134,7 @@ def _batch(
     """Rows as they go into the model (None where that is not known) and labels as `fit` takes them."""
     if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, np.ndarray) for part in data):
         return data[0], data[1]
-    raw = _opened(data, encoding)
+    raw = _opened(data, encoding, target)
     features, values = _parted(raw, raw.target if target is None else target)
     there = values.is_not_null().to_numpy()
     values = values.filter(pl.Series(there))
@@ -192,7 +192,7 @@ def check_data(
 
 def rows(source: Any, target: str | None, *, text: str | None, test: Any, encoding: str | None) -> Rows:
     """Labelled rows of any source, in their order, every one of them."""
-    raw = _opened(source, encoding)
+    raw = _opened(source, encoding, target)
     given = raw.target if target is None else target
     if test is not None:
         raw = joined(raw, _opened(test, encoding), given)
@@ -212,6 +212,8 @@ def rows(source: Any, target: str | None, *, text: str | None, test: Any, encodi
     index = {name: i for i, name in enumerate(classes)}
     numbers = np.array([index[v] for v in values.to_list()], np.int64)
     texts = None
+    if text and isinstance(features, np.ndarray):
+        raise DataError(f"there is no text column {text!r}", expected="a table", received="arrays of numbers")
     cells: dict[str, np.ndarray] = {}
     names: frozenset[str] = frozenset()
     if isinstance(features, pl.DataFrame):
@@ -234,12 +236,13 @@ def rows(source: Any, target: str | None, *, text: str | None, test: Any, encodi
     return Rows(numbers, classes, row_groups(features), side, cells, names, texts)
 
 
-def _opened(source: Any, encoding: str | None) -> Raw:
+def _opened(source: Any, encoding: str | None, target: str | None = None) -> Raw:
     if not isinstance(source, (str, os.PathLike)):
         return memory.read(source)
-    if str(source) in BUILT_IN:
-        return BUILT_IN[str(source)]()
-    return open_path(Path(source).expanduser(), encoding)
+    path = Path(source).expanduser()
+    raw = BUILT_IN[str(source)]() if str(source) in BUILT_IN else open_path(path, encoding)
+    raw.require_target(target)
+    return raw
 
 
 def _parted(raw: Raw, target: str | None) -> tuple[pl.DataFrame | np.ndarray, pl.Series]:

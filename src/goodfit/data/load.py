@@ -77,6 +77,8 @@ def load(
     if target in drop:
         raise UsageError(f"{target!r} cannot be the target and left out at once")
     raw = _without(_open(source, encoding, image_size, stream), drop)
+    if isinstance(source, (str, os.PathLike)):  # whoever gives x and y may call y anything
+        raw.require_target(target)
     if isinstance(raw.rows, OnDisk):
         other = None if test is None else _open(test, encoding, image_size)
         raw = large.settled(raw, other, target, text, weight)
@@ -242,6 +244,8 @@ def _features(rows: Rows, text: str | None, notes: list[str]) -> tuple[Rows, str
     """Feature rows in plain types, their kind, and the text column."""
     rows = inputs.alone(rows)
     if isinstance(rows, np.ndarray):
+        if text:
+            raise DataError(f"there is no text column {text!r}", expected="a table", received="arrays of numbers")
         for name in inputs.names(rows):
             if rows.dtype[name].base.kind not in "biuf":
                 fix = f"Number its words first (keras.layers.TextVectorization), or leave it out: --drop {name}."

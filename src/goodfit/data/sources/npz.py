@@ -37,6 +37,7 @@ def read(path: Path, encoding: str | None = None) -> Raw:
         ) from None
     if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
         raw = memory.read(((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])))
+        raw.target = "y"
     else:
         pair = next((p for p in PAIRS if set(p) <= set(arrays)), None)
         if not arrays:
@@ -46,6 +47,7 @@ def read(path: Path, encoding: str | None = None) -> Raw:
             rows = {name: a for name, a in rows.items() if name in pair or a.shape[:1] == rows[pair[0]].shape[:1]}
         if pair and len(rows) == len(pair):
             raw = memory.read((arrays[pair[0]], arrays[pair[1]]))
+            raw.target = pair[1]
         else:
             raw = Raw(inputs.of(rows), target=next((y for _, y in PAIRS if y in rows), None))
     raw.name = path.stem

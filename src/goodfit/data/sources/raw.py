@@ -41,6 +41,19 @@ class Raw:
     name: str = ""
     decimal_commas: bool = False
 
+    def require_target(self, target: str | None) -> None:
+        """Check that a target asked for is not another one than that of the labels beside the rows.
+
+        Raises:
+            DataError: It is.
+        """
+        if target is not None and self.labels is not None and target != self.target:
+            raise DataError(
+                f"there is no column {target!r}: the labels come with the data",
+                expected=repr(self.target),
+                fix="Leave --target out.",
+            )
+
 
 def joined(train: Raw, test: Raw, target: str | None = None) -> Raw:
     """Training rows and the rows of a given test set as one, with the mask that tells them apart.

@@ -87,6 +87,24 @@ def test_a_folder_of_images_per_class(tmp_path):
     assert data.read_rows(tmp_path / "dark").shape == (10, 8, 6, 3)
 
 
+def test_the_kind_that_has_more_files_is_read(tmp_path):
+    folder(tmp_path, [(8, 6)] * 20)
+    for path in (tmp_path / "dark" / "readme.txt", tmp_path / "light" / "about.txt"):
+        path.write_text("not a picture")
+    dataset = data.load(tmp_path)
+    assert (dataset.kind, len(dataset)) == ("image", 20)
+    assert "2 .txt files were left out: most files are images." in dataset.notes
+    assert data.read_rows(tmp_path / "dark").shape == (10, 8, 6, 3)
+    for i in range(30):
+        (tmp_path / ("dark" if i % 2 else "light") / f"{i}.txt").write_text(f"words {i}")
+    for i in range(1, 20):
+        (tmp_path / ("dark" if i % 2 else "light") / f"{i}.png").unlink()
+    dataset = data.load(tmp_path)
+    assert (dataset.kind, len(dataset)) == ("text", 32)
+    assert "1 image file was left out: most files are texts." in dataset.notes
+    assert len(data.read_rows(tmp_path / "light")) == 16
+
+
 def test_sizes_and_modes_that_differ(tmp_path):
     folder(tmp_path, [(8, 6)] * 12 + [(5, 9)] * 8, mode="L")
     dataset = data.load(tmp_path)

@@ -64,9 +64,15 @@ def _by_content(path: Path, encoding: str | None) -> Callable[[Path, str | None]
 def _open_folder(path: Path, encoding: str | None, image_size: tuple[int, int] | None) -> Raw:
     if idx.fits(path):
         return idx.read(path)
-    for raw in (text_folder.read(path, encoding), image_folder.read(path, image_size)):
-        if len(raw.rows):
-            return raw
+    texts, images = (len(text_folder.walk(path, s)[0]) for s in (text_folder.SUFFIXES, image_folder.SUFFIXES))
+    if texts or images:
+        more = texts >= images
+        raw = text_folder.read(path, encoding) if more else image_folder.read(path, image_size)
+        if fewer := min(texts, images):
+            were = "file was" if fewer == 1 else "files were"
+            kinds = ("image", "texts") if more else (".txt", "images")
+            raw.notes.append(f"{fewer:,} {kinds[0]} {were} left out: most files are {kinds[1]}.")
+        return raw
     inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
     tables = [p.name for p in inside if p.suffix.lower() in READERS]
     shown = ", ".join(p.name + ("/" if p.is_dir() else "") for p in inside[:5])
@@ -83,9 +89,9 @@ def flat_folder(
 ) -> pl.DataFrame | np.ndarray | None:
     """Texts or images that lie in one folder without classes, sorted by name; None where there are none."""
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-    texts = [p for p in files if p.suffix.lower() == ".txt"]
+    texts = [p for p in files if p.suffix.lower() in text_folder.SUFFIXES]
     images = [p for p in files if p.suffix.lower() in image_folder.SUFFIXES]
-    if texts:
+    if texts and len(texts) >= len(images):
         return pl.DataFrame({"file": [p.name for p in texts], "text": [text_folder.text(p, encoding) for p in texts]})
     if not images or idx.fits(path):
         return None

@@ -12,6 +12,9 @@ from goodfit.data.sources.decode import utf8
 from goodfit.data.sources.raw import Raw
 from goodfit.errors import DataError
 
+SUFFIXES = (".txt",)
+"""Text files that are read."""
+
 TRAIN, VALIDATION, TEST = ("train", "training"), ("valid", "val", "validation", "dev"), ("test",)
 """Folder names above the classes."""
 
@@ -21,7 +24,7 @@ UNLABELLED = ("unsup", "__MACOSX")
 
 def read(path: Path, encoding: str | None = None) -> Raw:
     """Every `.txt` file as a row of the columns `text` and `label`."""
-    files, labels, test, notes = walk(path, (".txt",))
+    files, labels, test, notes = walk(path, SUFFIXES)
     texts = [text(f, encoding) for f in files]
     frame = pl.DataFrame({"text": texts, "label": labels}, schema={"text": pl.String, "label": pl.String})
     return Raw(frame, target="label", text="text", test=test, notes=notes, name=path.resolve().name)

@@ -48,6 +48,12 @@ def shown(amount: int) -> str:
     return f"{size:.1f} {unit} ({amount:,} bytes)"
 
 
+def option(need: int) -> str:
+    """The option that gives the process so many bytes more than it holds, rounded up: `--memory 390MB`."""
+    whole = resident() + need
+    return f"--memory {-(-whole // 10**8) / 10:g}GB" if whole >= 1e10 else f"--memory {-(-whole // 10**6)}MB"
+
+
 def _available() -> int:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

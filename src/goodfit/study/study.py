@@ -435,7 +435,7 @@ class Study:
             members = {seed: self.member(seed) for seed in seeds}
             networks = {name: self.network(recipe, lanes=True) for name, recipe in recipes.items()}
             for net in networks.values():
-                plan.require_room(net, len(self.labels), self.memory)
+                plan.require_room(net, len(self.labels), self.memory, self.dataset.kind)
             for sentence in obstacles.told(networks) if stage == "search" else ():
                 self.view.stage(sentence)
             lanes = [Lane(name, seed, networks[name], members[seed]) for name, seed in names]

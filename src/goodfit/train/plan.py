@@ -28,20 +28,26 @@ def lane_bytes(network: Network, rows: int) -> int:
     return 4 * (COPIES * network.model.count_params() + 6 * network.batch_size * widest(network.model)) + rows
 
 
-def require_room(network: Network, rows: int, memory: int) -> None:
+def require_room(network: Network, rows: int, memory: int, kind: str = "") -> None:
     """Check that one run at least can be trained in so many bytes.
+
+    Args:
+        network: What is trained.
+        rows: Rows of the data.
+        memory: Budget in bytes.
+        kind: What the rows are, as the data set calls it.
 
     Raises:
         UsageError: It needs more.
     """
     need = lane_bytes(network, rows)
     if need > memory:
+        less = {"text": "fewer words (--words), ", "image": "smaller images (--image-size), "}.get(kind, "")
         raise UsageError(
             "there is not enough memory left for one run",
             expected=f"{memories.shown(need)} beside the program and the data",
             received=memories.shown(max(memory, 0)),
-            fix=f"Give more (--memory, {memories.shown(memories.resident() + need)} at least), or take fewer words, "
-            "fewer units or smaller batches.",
+            fix=f"Give more ({memories.option(need)} at least), or take {less}fewer units or smaller batches.",
         )
 
 

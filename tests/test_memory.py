@@ -1,9 +1,13 @@
 """The memory plan: what there is, what a run needs, and one line where that is too little."""
 
+import re
+
+import numpy as np
 import pytest
 
-from goodfit import memory
-from goodfit.encode import ngrams
+from goodfit import data, memory
+from goodfit.cli.fit import size
+from goodfit.encode import ImageEncoder, ngrams
 from goodfit.errors import DataError, UsageError
 from goodfit.models import network
 from goodfit.models.recipe import Recipe
@@ -41,6 +45,39 @@ def test_lanes_are_chunked_to_the_memory_there_is():
         plan.require_room(net, 100, one - 1)
     assert f"{one:,} bytes" in str(error.value)
     assert "\n" not in str(error.value)
+    for kind, less in (
+        ("text", r"fewer words \(--words\), "),
+        ("image", r"smaller images \(--image-size\), "),
+        ("", ""),
+    ):
+        says = rf"Give more \(--memory \d+MB at least\), or take {less}fewer units or"
+        with pytest.raises(UsageError, match=says) as error:
+            plan.require_room(net, 100, one - 1, kind)
+        given = size(re.search(r"--memory (\w+)", str(error.value))[1])
+        assert one + memory.resident() <= given < 1.1 * (one + memory.resident()) + 2e6
+
+
+def test_an_option_gives_as_much_as_is_needed(monkeypatch):
+    monkeypatch.setattr(memory, "resident", lambda: 1)
+    assert [memory.option(n) for n in (389_436_070, 10**6, 34_510_000_000)] == [
+        "--memory 390MB", "--memory 2MB", "--memory 34.6GB",
+    ]  # fmt: skip
+
+
+def test_images_that_cannot_be_held_are_told_early(tmp_path):
+    pillow = pytest.importorskip("PIL.Image")
+    x = np.random.default_rng(0).integers(0, 256, (20, 12, 12, 3), dtype=np.uint8)
+    for i, pixels in enumerate(x):
+        path = tmp_path / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        pillow.fromarray(pixels).save(path)
+    says = r"20 images of 9999 x 9999 do not fit into memory.*smaller \(--image-size 64\), or give more .*--memory\)\.$"
+    with memory.at_most(memory.resident() + (1 << 28)), pytest.raises(DataError, match=says):
+        ImageEncoder(size=(9999, 9999)).fit(x)
+    with memory.at_most(memory.resident() + (1 << 28)), pytest.raises(DataError, match=says):
+        data.load(tmp_path, image_size=(9999, 9999))
+    with memory.at_most(1):  # what training needs beside such small ones is told later
+        ImageEncoder().fit(x)
 
 
 def test_wide_lanes_of_one_program_stay_in_the_caches():

@@ -6,7 +6,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from goodfit.data.sources.image_folder import pillow
+from goodfit.data.sources.image_folder import pillow, require_room
 from goodfit.data.sources.memory import as_rows
 from goodfit.encode.base import Encoder
 from goodfit.errors import DataError
@@ -49,6 +49,7 @@ class ImageEncoder(Encoder):
         x = _images(rows)
         self.shape = (*(self.size or x.shape[1:3]), self.channels or x.shape[3])
         self.bytes = x.dtype == np.uint8
+        require_room(len(x), self.shape, 4 * len(x) * int(np.prod(self.shape)))
         if self.shape[:2] != x.shape[1:3]:
             sizes = [" x ".join(map(str, s[:2])) for s in (x.shape[1:], self.shape)]
             self.notes = (f"Images of {sizes[0]} were brought to {sizes[1]} for the network.",)

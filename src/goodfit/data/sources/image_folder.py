@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from goodfit import memory
 from goodfit.data.sources.quiet import quiet
 from goodfit.data.sources.raw import Raw
 from goodfit.data.sources.text_folder import walk
@@ -20,6 +21,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 DEFAULT = (128, 128)
 """Height and width where sizes differ and none of them is that of most images."""
+
+SMALL = 64
+"""Pixels a side that are advised where there is no memory for more."""
 
 LARGEST = 8e9
 """Bytes of all images together that are held in memory."""
@@ -63,11 +67,7 @@ def load(files: list[Path], size: tuple[int, int] | None, notes: list[str]) -> t
         if len(sizes) > 1:
             notes.append(f"Images of {len(sizes):,} sizes were brought to {size[0]} x {size[1]}.")
     mode = "L" if modes <= {"1", "L"} else "RGB"
-    if count * size[0] * size[1] * len(mode) > LARGEST:
-        raise DataError(
-            f"{count:,} images of {size[0]} x {size[1]} do not fit into memory",
-            fix="Make them smaller: --image-size 64.",
-        )
+    require_room(count, size, count * size[0] * size[1] * len(mode), LARGEST)
     images, kept = np.empty((count, *size, len(mode)), np.uint8), 0
     for i in np.flatnonzero(good).tolist():
         good[i] = False
@@ -78,6 +78,29 @@ def load(files: list[Path], size: tuple[int, int] | None, notes: list[str]) -> t
     if not kept:
         raise DataError(f"none of the {len(files):,} image files can be decoded", received=str(files[0]))
     return images[:kept], good
+
+
+def require_room(count: int, size: tuple[int, ...], need: int, most: float = float("inf")) -> None:
+    """Check that images can be held; small ones are left to the plan of what is trained on them.
+
+    Args:
+        count: How many.
+        size: Height and width.
+        need: Bytes of all.
+        most: Bytes that are held at the most, however much memory there is.
+
+    Raises:
+        DataError: They cannot.
+    """
+    there, large = memory.available(), max(size[:2]) > SMALL
+    if need > most or (large and need > there):
+        more = ", or give more memory (--memory)" if need <= most else ""
+        raise DataError(
+            f"{count:,} images of {size[0]} x {size[1]} do not fit into memory",
+            expected=memory.shown(need),
+            received=memory.shown(int(min(there, most))),
+            fix=f"Make them smaller (--image-size {SMALL}){more}." if large else "Take a sample of them.",
+        )
 
 
 def pixels(opened: Any, size: tuple[int, int], mode: str) -> np.ndarray:

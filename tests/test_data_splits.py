@@ -142,3 +142,16 @@ def test_labels_are_named_as_people_write_them():
     assert classes([True, False] * 9) == ("False", "True")
     assert classes([" yes", "no "] * 9) == ("no", "yes")
     assert classes([0.5, 1.5] * 9) == ("0.5", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("count", "says"),
+    [
+        (1, "1 test row has a label that no training row has ('z'): it counts as an error."),
+        (2, "2 test rows have labels that no training row has ('z'): they count as errors."),
+    ],
+)
+def test_labels_that_only_test_rows_have_are_counted(count, says):
+    train = pl.DataFrame({"x": range(40), "y": ["a", "b"] * 20})
+    test = pl.DataFrame({"x": range(100, 110), "y": ["z"] * count + ["a"] * (10 - count)})
+    assert says in data.load(train, "y", test=test).notes

@@ -184,12 +184,14 @@ def test_plain_lines_are_few_and_go_to_stderr(capfd):
         for epoch in range(21):
             table.update("base", 29, epoch, 20, METRICS)
         table.message("Comparing")
+        table.update("l2", 1, 1, 1, METRICS, state="training")
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [
         "base: training, 29 seeds, 20 epochs",
         "base: done after epoch 20, val_loss 0.312 ±.012, val_accuracy 0.883 ±.004",
         "Comparing",
+        "l2: training, 1 seed, 1 epoch",
     ]
 
 
@@ -225,6 +227,8 @@ def test_the_summary_of_part_of_a_study(tmp_path, options):
     text = printed(summary.summary(build(tmp_path, **{"seeds": 3, "variants": 3, "epochs": 5} | options)))
     assert not re.search("nan|None", text)
     assert printed(summary.summary({})).startswith("No verdict yet")
+    for n, told in ((1, "Chosen: l2 with 1 epoch."), (2, "Chosen: l2 with 2 epochs.")):
+        assert told in printed(summary.summary({"chosen": {"variant": "l2", "epochs": n}}))
 
 
 def test_names_are_no_markup(study):

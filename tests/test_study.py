@@ -624,3 +624,13 @@ def test_what_still_improved_at_its_end_is_said_to(tmp_path):
     ):
         told = sentences.verdict({**study, "variants": variants})
         assert [s.startswith(who) for s in told if "improving" in s] == [True]
+    once = {**base, "recipe": {**base["recipe"], "epochs": 1}}
+    assert any("when its 1 epoch ended" in s for s in sentences.verdict({**study, "variants": [once]}))
+
+
+def test_one_epoch_is_one(tmp_path):
+    options = Options(seeds=2, recipe=RECIPE.but(epochs=1), treatments=("l2",))
+    study = Study(data.load(table(), "species"), tmp_path / "out", options)
+    found = study.fresh("l2 0.001", study.base.but(l2=0.001))
+    study.folder.close()
+    assert (found["base"], found["other"]) == ("base, 1 epoch", "l2 0.001, 1 epoch")

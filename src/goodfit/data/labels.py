@@ -54,7 +54,9 @@ def aligned(values: pl.Series, test: np.ndarray, notes: list[str]) -> pl.Series:
         )
     if foreign:
         shown = ", ".join(map(repr, sorted(foreign)[:5]))
-        notes.append(f"{rows:,} test rows have labels that no training row has ({shown}): they count as errors.")
+        have = "row has a label" if rows == 1 else "rows have labels"
+        so = "it counts as an error" if rows == 1 else "they count as errors"
+        notes.append(f"{rows:,} test {have} that no training row has ({shown}): {so}.")
     return values
 
 

@@ -177,7 +177,7 @@ class LiveTable:
     def _line(self, row: Row) -> None:
         """A variant's start or end, as a plain line."""
         if row.state == "training":
-            self.message(f"{row.variant}: training, {_seeds(row.seeds)}, {row.epochs} epochs")
+            self.message(f"{row.variant}: training, {_seeds(row.seeds)}, {numbers.epochs(row.epochs)}")
             return
         told = [f"{m} {_value(row.metrics, m)}" for m in ("val_loss", "val_accuracy") if m in row.metrics]
         self.message(f"{row.variant}: {row.state} after epoch {row.epoch}" + (f", {', '.join(told)}" if told else ""))

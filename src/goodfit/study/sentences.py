@@ -59,9 +59,9 @@ def _headline(study: dict[str, Any]) -> str:
     if chosen["variant"] == "base" and any(f["code"] in NOT_FEWER_EPOCHS for f in base["findings"]):
         return f"The base network {what}; {beats}."
     if chosen["variant"] == "base":
-        better = f"it should train {_epochs(chosen['epochs'])}, not {asked}"
+        better = f"it should train {epochs(chosen['epochs'])}, not {asked}"
         return f"The base network {what}; {beats}, but {better}."
-    taken = f"'{chosen['variant']}' with {_epochs(chosen['epochs'])}"
+    taken = f"'{chosen['variant']}' with {epochs(chosen['epochs'])}"
     gain = study["fresh"]["comparison"] if study["fresh"] else {}
     if gain.get("verdict") == "better":
         return f"The base network {what}; {taken} does {100 * gain['effect']:.2f} points better."
@@ -77,7 +77,7 @@ def _ailment(base: dict[str, Any]) -> str:
     found = [f for f in base["findings"] if f["severity"] != "info"]
     if not found:
         early = [f["epoch"] for f in base["findings"] if f["code"] == "too_few_epochs"]
-        but = f", but its validation loss was still falling after {_epochs(early[0])}" if early else ""
+        but = f", but its validation loss was still falling after {epochs(early[0])}" if early else ""
         return f"shows nothing wrong{but}"
     first = found[0]
     since = f" from epoch {first['epoch']}" if first["epoch"] and first["code"] != "too_few_epochs" else ""
@@ -130,11 +130,11 @@ def _improving(variants: list[dict[str, Any]]) -> list[str]:
         if v.get("still_improving"):
             found.setdefault(v["recipe"]["epochs"], []).append(f"'{v['name']}'")
     out = []
-    for epochs, names in found.items():
+    for asked, names in found.items():
         *most, last = names
         who = f"{', '.join(most)} and {last} were" if most else f"{last} was"
-        more = f"more epochs could change this (--epochs {epochs + too_few_epochs.more(epochs)}, say)"
-        out.append(f"{who} still improving when {'their' if most else 'its'} {epochs} epochs ended; {more}.")
+        more = f"more epochs could change this (--epochs {asked + too_few_epochs.more(asked)}, say)"
+        out.append(f"{who} still improving when {'their' if most else 'its'} {epochs(asked)} ended; {more}.")
     return out
 
 
@@ -184,7 +184,8 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _epochs(n: int) -> str:
+def epochs(n: int) -> str:
+    """`1 epoch`, `20 epochs`."""
     return f"{n} epoch{'s' * (n != 1)}"
 
 

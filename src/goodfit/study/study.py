@@ -268,7 +268,7 @@ class Study:
         if "base" not in scores:
             return None
         label = "base" if name == "base" else name
-        names = (f"base, {self.base.epochs} epochs", f"{label}, {final.epochs} epochs")
+        names = (f"base, {sentences.epochs(self.base.epochs)}", f"{label}, {sentences.epochs(final.epochs)}")
         comparison = statistics.compare(
             scores["base"], scores["chosen"], names=names, rope=self.options.rope,
             metric="validation accuracy", resampled=self.resampled,

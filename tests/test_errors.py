@@ -2,7 +2,7 @@
 
 import pytest
 
-from goodfit.errors import first_line, near
+from goodfit.errors import first_line, first_paragraph, near
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,19 @@ from goodfit.errors import first_line, near
 )
 def test_the_first_line_of_an_exception(error, line):
     assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError(" \n\n"), "ValueError"),
+        (RuntimeError("could not\n  open my file"), "could not open my file"),
+        (TypeError("Exception encountered when calling Dense.call().\n\n\x1b[1mbad\nrank\x1b[0m\n\nArgs"), "bad rank"),
+        (ValueError("x\n" * 500), ("x " * 80)),
+    ],
+)
+def test_the_first_paragraph_of_an_exception(error, said):
+    assert first_paragraph(error) == said
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,10 @@ def silent():
     raise KeyError
 
 
+def in_lines():
+    raise RuntimeError("could not\nopen my file")
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
@@ -188,6 +192,7 @@ def silent():
         ("{folder}/paths.py:build", "gives no Keras model"),
         ("{folder}/silent.py:build", r"fails in line 1; received AssertionError\.$"),
         (silent, r"fails; received KeyError\.$"),
+        (in_lines, r"fails; received RuntimeError: could not open my file\.$"),
         (3, "no Keras model.*builtins.int"),
         (two_outputs, "several outputs.*received 2"),
         (frozen, "no trainable weights"),

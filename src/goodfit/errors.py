@@ -72,8 +72,17 @@ def first_line(error: BaseException, most: int = 160) -> str:
 
     Keras puts a line of no use ("Exception encountered when calling ...") and a terminal's codes around what failed.
     """
-    lines = (line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines())
-    said = (line for line in lines if line and not line.startswith("Exception encountered when"))
+    return _first(r"\n", error, most)
+
+
+def first_paragraph(error: BaseException, most: int = 160) -> str:
+    """As `first_line`, but the lines up to an empty one, in one: what people write themselves may go over several."""
+    return _first(r"\n\s*\n", error, most)
+
+
+def _first(apart: str, error: BaseException, most: int) -> str:
+    parts = (" ".join(part.split()) for part in re.split(apart, re.sub(r"\x1b\[[0-9;]*m", "", str(error))))
+    said = (part for part in parts if part and not part.startswith("Exception encountered when"))
     return next(said, type(error).__name__)[:most]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from goodfit.errors import ModelError, first_line, near
+from goodfit.errors import ModelError, first_line, first_paragraph, near
 from goodfit.models import compiled, initial
 from goodfit.models.compiled import Settings
 from goodfit.models.walk import is_graph
@@ -230,7 +230,7 @@ def _failed(what: str, error: BaseException, file: Path | None) -> ModelError:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if file and Path(f.filename) == file.absolute()]
     at = f" in line {own[-1].lineno}" if own else ""
-    received = ": ".join(dict.fromkeys((type(error).__name__, first_line(error))))
+    received = ": ".join(dict.fromkeys((type(error).__name__, first_paragraph(error))))
     return ModelError(f"{what}{at}", received=received)
 
 

@@ -98,6 +98,7 @@ def bad_calls(tmp: Path) -> dict[str, tuple[list, str]]:
         "drop of pixels": (["fit", "digits", "--drop", "text", "--out", tmp / "out"], "arrays"),
         "bad share": ([*fit, "--validation", "1.5"], "validation"),
         "unknown option": ([*fit, "--sedes", "3"], "--sedes"),
+        "patience": ([*fit, "--patience", "3"], r"--patience\. .*--treatments 'early_stopping 3'"),
         "unknown command": (["fti"], "fti"),
         "no study": (["compare", tmp / "folder"], "holds no study"),
         "a predictor that is a file": (["predict", rows, rows], "holds no predictor"),
@@ -121,7 +122,7 @@ def test_every_bad_call_is_tried(tmp_path):
 CALLS = [
     "no such file", "no such set", "a folder without classes", "no target", "a folder that holds something else",
     "a predictor that is a file", "a log of brackets", "no seeds", "seeds no number", "no epochs", "bad units", "bad filters", "rope no number at all", "bad optimizer", "bad learning rate", "bad treatment",
-    "bad budget", "bad memory", "bad share", "unknown option", "unknown command", "no study", "no report",
+    "bad budget", "bad memory", "bad share", "unknown option", "patience", "unknown command", "no study", "no report",
     "no predictor", "no log", "rope no number", "learning rate without end", "budget of a dot", "no words",
     "long n-grams", "too many seeds", "nothing", "no finding", "nothing like a finding", "bad out", "too little memory",
     "drop no column", "drop of pixels",

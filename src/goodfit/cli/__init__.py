@@ -7,6 +7,11 @@ import sys
 
 from goodfit.errors import GoodfitError
 
+ELSEWHERE = {
+    "--patience": ". Early stopping is a treatment: --treatments 'early_stopping 3', or in Python base={'patience': 3}."
+}
+"""What to write in place of options that people look for."""
+
 
 def main() -> None:
     """Run the command line; a caller's mistake is one line on stderr and exit code 2."""
@@ -43,7 +48,7 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # a wrong option or argument
-        return fail(error.format_message() + _received(error))
+        return fail(error.format_message() + _received(error) + ELSEWHERE.get(getattr(error, "option_name", ""), ""))
     return code if isinstance(code, int) else 0
 
 

@@ -239,6 +239,7 @@ def test_what_does_not_fit_is_told(call, says):
         ({"class_weight": {1: "2"}}, "received '2' for 1"),
         ({"class_weight": [1, 2, 3]}, r"expected a weight by class; received \[1, 2, 3\]"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, "0 for every class"),
+        ({"class_weight": "balanced"}, r"a weight by class; received 'balanced'\. Only .*--class-weight balanced"),
     ],
 )
 def test_what_a_function_gives_beside_its_model_is_checked(options, says):

@@ -91,7 +91,9 @@ def of_classes(given: Any, count: int, names: tuple[str, ...] = ()) -> np.ndarra
     """
     if not isinstance(given, Mapping):
         expected = f"{f'{BALANCED!r} or ' if names else ''}a weight by class"
-        raise UsageError("bad class_weight", expected=expected, received=repr(given))
+        fix = "Only the data tell how to balance: --class-weight balanced, or job.fit(..., class_weight='balanced')."
+        balances = isinstance(given, str) and given == BALANCED
+        raise UsageError("bad class_weight", expected=expected, received=repr(given), fix=fix if balances else "")
     out = np.ones(count)
     for key, value in given.items():
         known = str(key) in names

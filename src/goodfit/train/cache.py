@@ -30,12 +30,13 @@ class Programs:
 
     Args:
         path: The folder; made when first written into.
-        most: Bytes it may hold.
+        most: Bytes it may hold, to a sixteenth.
     """
 
     def __init__(self, path: Path, most: int = MOST_BYTES):
         self._path = path  # the name that JAX's interface gives it
         self.most = most
+        self.written = most  # since it was last looked at what there is
 
     def get(self, key: str) -> bytes | None:
         """A program, or None where there is none that can be read whole."""
@@ -55,7 +56,10 @@ class Programs:
             with tempfile.NamedTemporaryFile(dir=self._path, prefix=".", delete=False) as file:
                 file.write(zlib.crc32(value).to_bytes(4, "big") + value)
             os.replace(file.name, self._path / key)
-            self.prune()
+            self.written += len(value)
+            if self.written > self.most / 16:  # to look at all of them every time would take longer than compiling
+                self.written = 0
+                self.prune()
 
     def prune(self) -> None:
         """Drop what was not used for longest, until the rest is within bounds."""

@@ -50,7 +50,7 @@ class Program:
         self.optimizer.build(form.model.trainable_variables)
         place = {id(v): i for i, v in enumerate(self.optimizer.variables)}
         self.rate_at = place.get(id(self.optimizer._learning_rate))
-        self.iterations = place[id(self.optimizer.iterations)]
+        self.iterations = place[id(self.optimizer._iterations)]
         self.plain = plain.of(form, self.optimizer, rule) if self.rate_at is not None else None
         self.fused = fused.of(self.optimizer, form.model.trainable_variables, rule)
         averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else []
@@ -194,7 +194,7 @@ class Program:
         else:
             state, sums = jax.lax.scan(step, state, order)
             loss, correct, count = jax.tree.map(lambda a: a.sum(0), sums)
-        rates = self._rates(lanes, state["optimizer"][self.iterations])
+        rates = self._rates(lanes, self._updates(state))
         return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rates}
 
     def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
@@ -217,7 +217,7 @@ class Program:
             grads, grad_product = grads
             units = inputs.shape[2]
             names = kernels.HYPER[:-1]
-            steps = state["optimizer"][self.iterations].astype(jnp.int32)  # each lane's own
+            steps = self._updates(state)
             last = {**lanes, "l1": lanes["l1"][:, -1], "l2": lanes["l2"][:, -1]}
             last["learning_rate"] = self._rates(lanes, steps)
             hyper = {k: jnp.repeat(last[k], units) for k in names}
@@ -284,6 +284,11 @@ class Program:
             return self.optimizer.stateless_apply(optimizer, grads, trainable)
         finally:
             self.optimizer.weight_decay = 0.0
+
+    def _updates(self, state: State) -> jax.Array:
+        """Updates that each lane has done, int32 `(lanes,)`."""
+        every = self.optimizer.gradient_accumulation_steps or 1
+        return state["optimizer"][self.iterations].astype(jnp.int32) // every
 
     def _rates(self, lanes: State, steps: jax.Array) -> jax.Array:
         """Each lane's learning rate after so many steps of its own."""

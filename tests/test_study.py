@@ -27,7 +27,6 @@ from goodfit.study.study import Study
 from goodfit.study.view import Silent
 from goodfit.train.lane import Trained
 from goodfit.train.loop import Stopped
-from goodfit.train.pace import Pace
 
 RECIPE = Recipe(units=(8,), batch_size=32, epochs=5, learning_rate=0.02)
 FIT = {"seeds": 6, "recipe": RECIPE, "treatments": ["dropout 0.5", "l2 0.01"]}
@@ -216,61 +215,6 @@ def test_a_column_that_is_the_target_is_told_first_and_can_be_left_out(tmp_path)
     assert without["leaks"] == []
     assert without["features"] < study["features"]
     assert without["sentences"][0].startswith("The base network")
-
-
-def test_the_time_left_is_that_of_the_whole_study(tmp_path, monkeypatch):
-    """Where a run's epoch takes a second: of base, two treatments, base and choice on fresh seeds, and the refit."""
-    monkeypatch.setattr(Pace, "epoch", lambda self, part, size=None: float(size or part.size))
-    monkeypatch.setattr(Pace, "compilation", lambda self, part, size=None: 0.0)
-    left = []
-
-    class Asking(Silent):
-        def progress(self, stage, progress):
-            left.append((stage, progress.epoch, progress.seconds_in_all))
-
-    job.fit(table(), "species", out=tmp_path / "out", **FIT, view=Asking())
-    assert left[0] == ("search", 1, 6 * 4 + 2 * 6 * 5 + 2 * 6 * 5 + 2 * 5)
-    assert left[-1][::2] == ("refit", 0)
-    seconds = [s for *_, s in left]
-    assert seconds == sorted(seconds, reverse=True)
-    del left[:]
-    job.fit(table(), "species", out=tmp_path / "none", **{**FIT, "treatments": []}, view=Asking())
-    assert left[0] == ("search", 1, 6 * 4 + 2 * 6 * 5 + 2 * 5)
-
-
-def test_a_budget_tells_no_less_time_than_is_needed_in_any_case(tmp_path, monkeypatch):
-    monkeypatch.setattr(Pace, "epoch", lambda self, part, size=None: float(size or part.size))
-    monkeypatch.setattr(Pace, "compilation", lambda self, part, size=None: 0.0)
-    left, told = [], []
-
-    class Asking(Silent):
-        def stage(self, text):
-            told.append(text)
-
-        def progress(self, stage, progress):
-            left.append((stage, progress.seconds_in_all))
-
-    fit = {**FIT, "seeds": 7, "view": Asking()}
-    job.fit(table(), "species", out=tmp_path / "less", **fit, budget=9.0)
-    assert left[0] == ("search", 6 * 4 + 6 * 5 + 2 * 6 * 5 + 2 * 5)
-    assert left[-1] == ("refit", 0)
-    assert "Training the base network with 6 seeds; the budget decides on more" in told
-    assert [s for s in told if "enough" in s] == [
-        "9 s is not enough: about 2 min are needed for 6 seeds and one treatment; fewer --epochs take less."
-    ]
-    del told[:]
-    job.fit(table(), "species", out=tmp_path / "more", **fit, budget=3600.0)
-    assert "Training the base network with 1 more seed" in told
-    assert not [s for s in told if "enough" in s]
-    del told[:]
-    job.fit(table(), "species", out=tmp_path / "more", **fit, budget=3600.0)
-    assert not [s for s in told if "decides" in s]
-
-
-def test_a_budget_that_is_not_enough_says_what_takes_less():
-    said = sentences.beyond(240, 1020, 6, treated=False, images=True)
-    assert said.startswith("4 min is not enough: about 17 min are needed for 6 seeds; fewer --epochs, or a smaller")
-    assert "about 2.5 h" in sentences.beyond(240, 9000, 1, treated=True, images=False)
 
 
 def test_a_kill_from_outside(finished, tmp_path):
@@ -475,15 +419,6 @@ def test_a_run_trained_twice_counts_once(finished, tmp_path):
     assert [c.verdict for c in again] == [c["verdict"] for c in held]
     one = compared(copy, study, "base", "l2 0.01")  # corrected for all that were tried, as in the study
     assert one[0].p_holm == pytest.approx(held[1]["p_holm"])
-
-
-def test_a_budget_cuts_seeds_and_treatments(tmp_path):
-    study = job.fit(table(), "species", out=tmp_path / "out", seeds=29, recipe=RECIPE, budget=0.1)
-    assert len(study["variants"][0]["seeds"]) == 6
-    assert len(study["variants"]) == 2
-    journal = [json.loads(line) for line in (tmp_path / "out" / "journal.jsonl").read_text().splitlines()]
-    runs = [(e["stage"], e["run"]["variant"], e["run"]["seed"]) for e in journal if e["event"] == "run"]
-    assert len(runs) == len(set(runs))  # nothing was trained twice
 
 
 @pytest.mark.parametrize("way", ["kfold:3", "fixed:0.3"])

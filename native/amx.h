@@ -14,8 +14,8 @@ struct Operand {
   Operand at(ptrdiff_t offset) const { return {from + offset, positive ? positive + offset : nullptr, item, term}; }
 };
 
-// c[r][j] = sum over t < terms of a[r, t] * b[j, t], plus bias[j] (if any), and then ReLU; to float32's rounding, but infinities
-// become NaN, and what is below 1e-33 loses digits. `room` holds `matrix_room(columns)` bytes.
+// c[r][j] = sum over t < terms of a[r, t] * b[j, t], plus bias[j] (if any), and then ReLU; to float32's rounding, but
+// infinities become NaN, and what is below 1e-33 loses digits. `room` holds `matrix_room(columns)` bytes.
 using MatrixProduct = void (*)(int64_t rows, int64_t columns, int64_t terms, const Operand& a, const Operand& b,
                                float* c, ptrdiff_t c_row, const float* bias, bool rectify, char* room);
 

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "goodfit"
 ORDER = [
-    {"errors", "settings", "history", "memory"},
+    {"errors", "settings", "history", "memory", "words"},
     {"logs", "data", "diagnose"},
     {"encode", "models", "treat"},
     {"train"},

@@ -75,11 +75,6 @@ def count(n: Any, separator: str = ",") -> str:
     return f"{round(n):,}".replace(",", separator) if known(n) else MISSING
 
 
-def epochs(n: int) -> str:
-    """`1 epoch`, `20 epochs`."""
-    return f"{n} epoch" if n == 1 else f"{n} epochs"
-
-
 def duration(seconds: Any) -> str:
     """`42 s`, `1 min 23 s`, `2 h 05 min`."""
     if not known(seconds) or seconds < 0:

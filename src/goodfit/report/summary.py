@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodfit.report import numbers
 from goodfit.report.source import Source, clean, contrast
+from goodfit.words import count
 
 if TYPE_CHECKING:
     import rich.table
@@ -200,7 +201,7 @@ def _plain(source: Source) -> list[str]:
     test, chosen = source.study.get("test") or {}, source.study.get("chosen") or {}
     said = ["No verdict yet: this study is unfinished; the same command goes on where it was."] if not test else []
     if chosen.get("variant"):
-        epochs = f" with {numbers.epochs(chosen['epochs'])}" if numbers.known(chosen.get("epochs")) else ""
+        epochs = f" with {count(chosen['epochs'], 'epoch')}" if numbers.known(chosen.get("epochs")) else ""
         said.append(f"Chosen: {chosen['variant']}{epochs}.")
     if test:
         between = numbers.interval(test.get("low"), test.get("high"))

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from goodfit.report import numbers
+from goodfit.words import count
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -177,7 +178,7 @@ class LiveTable:
     def _line(self, row: Row) -> None:
         """A variant's start or end, as a plain line."""
         if row.state == "training":
-            self.message(f"{row.variant}: training, {_seeds(row.seeds)}, {numbers.epochs(row.epochs)}")
+            self.message(f"{row.variant}: training, {count(row.seeds, 'seed')}, {count(row.epochs, 'epoch')}")
             return
         told = [f"{m} {_value(row.metrics, m)}" for m in ("val_loss", "val_accuracy") if m in row.metrics]
         self.message(f"{row.variant}: {row.state} after epoch {row.epoch}" + (f", {', '.join(told)}" if told else ""))
@@ -250,7 +251,3 @@ def _value(metrics: Mapping[str, Any], key: str, spread: bool = True) -> str:
         return numbers.MISSING if key in metrics else ""
     shown = f" ±{form(sd).removeprefix('0')}" if spread and numbers.known(sd) and sd > 0 else ""
     return f"{form(mean)}{shown}"
-
-
-def _seeds(n: int) -> str:
-    return f"{n} seed" if n == 1 else f"{n} seeds"

@@ -7,6 +7,7 @@ from typing import Any
 
 from goodfit.diagnose.rules import too_few_epochs
 from goodfit.study.comparison import too_few
+from goodfit.words import count
 
 NOT_FEWER_EPOCHS = ("diverged", "learning_rate_too_low", "too_few_epochs", "underfitting")
 """Findings beside which it is no advice to train fewer epochs, wherever the lowest loss lies."""
@@ -42,7 +43,7 @@ def leak(finding: dict[str, Any]) -> str:
 def beyond(budget: float, need: float, seeds: int, *, treated: bool, images: bool) -> str:
     """A budget that is not enough for what is trained in any case, in seconds, and what takes less."""
     less = "fewer --epochs, or a smaller --image-size, take less" if images else "fewer --epochs take less"
-    what = f"{seeds} seed{'s' * (seeds != 1)}" + " and one treatment" * treated
+    what = count(seeds, "seed") + " and one treatment" * treated
     return f"{_time(budget)} is not enough: about {_time(need)} are needed for {what}; {less}."
 
 
@@ -59,9 +60,9 @@ def _headline(study: dict[str, Any]) -> str:
     if chosen["variant"] == "base" and any(f["code"] in NOT_FEWER_EPOCHS for f in base["findings"]):
         return f"The base network {what}; {beats}."
     if chosen["variant"] == "base":
-        better = f"it should train {epochs(chosen['epochs'])}, not {asked}"
+        better = f"it should train {count(chosen['epochs'], 'epoch')}, not {asked}"
         return f"The base network {what}; {beats}, but {better}."
-    taken = f"'{chosen['variant']}' with {epochs(chosen['epochs'])}"
+    taken = f"'{chosen['variant']}' with {count(chosen['epochs'], 'epoch')}"
     gain = study["fresh"]["comparison"] if study["fresh"] else {}
     if gain.get("verdict") == "better":
         return f"The base network {what}; {taken} does {100 * gain['effect']:.2f} points better."
@@ -77,7 +78,7 @@ def _ailment(base: dict[str, Any]) -> str:
     found = [f for f in base["findings"] if f["severity"] != "info"]
     if not found:
         early = [f["epoch"] for f in base["findings"] if f["code"] == "too_few_epochs"]
-        but = f", but its validation loss was still falling after {epochs(early[0])}" if early else ""
+        but = f", but its validation loss was still falling after {count(early[0], 'epoch')}" if early else ""
         return f"shows nothing wrong{but}"
     first = found[0]
     since = f" from epoch {first['epoch']}" if first["epoch"] and first["code"] != "too_few_epochs" else ""
@@ -134,7 +135,7 @@ def _improving(variants: list[dict[str, Any]]) -> list[str]:
         *most, last = names
         who = f"{', '.join(most)} and {last} were" if most else f"{last} was"
         more = f"more epochs could change this (--epochs {asked + too_few_epochs.more(asked)}, say)"
-        out.append(f"{who} still improving when {'their' if most else 'its'} {epochs(asked)} ended; {more}.")
+        out.append(f"{who} still improving when {'their' if most else 'its'} {count(asked, 'epoch')} ended; {more}.")
     return out
 
 
@@ -182,11 +183,6 @@ def _time(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
-
-
-def epochs(n: int) -> str:
-    """`1 epoch`, `20 epochs`."""
-    return f"{n} epoch{'s' * (n != 1)}"
 
 
 def _points(value: float) -> str:

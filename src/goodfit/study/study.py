@@ -37,6 +37,7 @@ from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Progress, Trained, history
 from goodfit.train.loop import Engine
 from goodfit.train.membership import Validation
+from goodfit.words import count
 
 Array = np.ndarray
 FRESH, REFIT = 10_000, 20_000
@@ -206,14 +207,14 @@ class Study:
         if self.options.budget:
             began, first = time.perf_counter(), min(FEWEST, self.options.seeds)
             then = "; the budget decides on more" if first < self.options.seeds and not self.decided else ""
-            self.view.stage(f"Training the base network with {_seeds(first)}{then}")
+            self.view.stage(f"Training the base network with {count(first, 'seed')}{then}")
             self.train("search", {"base": self.base}, range(first))
             self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))
             if more := self.seeds[first:]:
-                self.view.stage(f"Training the base network with {_seeds(len(more), 'more ')}")
+                self.view.stage(f"Training the base network with {count(len(more), 'more seed')}")
                 self.train("search", {"base": self.base}, more)
         else:
-            self.view.stage(f"Training the base network with {_seeds(self.options.seeds)}")
+            self.view.stage(f"Training the base network with {count(self.options.seeds, 'seed')}")
         return self.variant("base", self.base, self.train("search", {"base": self.base}, self.seeds)["base"])
 
     def proposed(self, base: Variant) -> dict[str, Recipe]:
@@ -268,7 +269,7 @@ class Study:
         if "base" not in scores:
             return None
         label = "base" if name == "base" else name
-        names = (f"base, {sentences.epochs(self.base.epochs)}", f"{label}, {sentences.epochs(final.epochs)}")
+        names = (f"base, {count(self.base.epochs, 'epoch')}", f"{label}, {count(final.epochs, 'epoch')}")
         comparison = statistics.compare(
             scores["base"], scores["chosen"], names=names, rope=self.options.rope,
             metric="validation accuracy", resampled=self.resampled,
@@ -580,7 +581,3 @@ class Study:
     def version(self) -> str:
         """goodfit's version."""
         return goodfit.__version__
-
-
-def _seeds(n: int, more: str = "") -> str:
-    return f"{n} {more}seed{'s' * (n != 1)}"

@@ -29,7 +29,7 @@ demo: install
 	$(BIN)/goodfit fit docstrings --seeds 12 --out demo
 
 test: $(VENV)/tools
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/tools
 	$(BIN)/ruff check .

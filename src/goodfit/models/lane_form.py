@@ -1,8 +1,9 @@
 """A Keras model to its lane form and back.
 
 The lane form is a clone in which the few layers that keep a varying number in Python, draw random numbers, or look
-across rows are swapped (`lane_layers`). Where the input is sparse and feeds a single `Dense` layer, that layer's
-kernel is taken out: the engine multiplies by it itself, for all lanes at once, and the clone starts from the product.
+across rows are swapped (`lane_layers`). Where the input is sparse and feeds a single `Dense` layer, the engine
+multiplies by that layer's kernel itself, for all lanes at once, and the clone starts from the product. The kernel is
+then taken out where the engine takes its optimizer step too, else it stays a variable of the clone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class LaneForm:
         network: The stock network it was made of.
         model: The clone with lane layers.
         first: Position in the stock model's weights of the kernel that was taken out, or None.
+        head: Where the kernel that sparse rows are multiplied by stays: `trainable` or `non_trainable`, and its place
+            among these variables of the clone; None where it is taken out, or where there is none.
         trainable: Position in the stock model's weights of each of the clone's trainable variables.
         non_trainable: The same for its non-trainable variables; -1 for the state of a random generator.
     """
@@ -36,6 +39,7 @@ class LaneForm:
     network: Network
     model: keras.Model
     first: int | None
+    head: tuple[str, int] | None
     trainable: tuple[int, ...]
     non_trainable: tuple[int, ...]
 
@@ -50,15 +54,18 @@ def penalties(model: keras.Model) -> tuple[Array, Array]:
     return factors[0], factors[1]
 
 
-def of(network: Network, *, sparse: bool) -> LaneForm:
+def of(network: Network, *, sparse: bool, fused: bool = True) -> LaneForm:
     """The lane form of a network.
 
     Args:
         network: Any network.
-        sparse: Whether its input is sparse; the first kernel is then taken out where that is possible.
+        sparse: Whether its input is sparse.
+        fused: Whether the engine can take the optimizer's step itself; the first kernel of sparse rows is then taken
+            out where that is possible.
     """
     stock = network.model
-    head = _sparse_head(stock) if sparse else None
+    head = sparse_head(stock) if sparse else None
+    keep = head is not None and not (fused and _plain(head))
     rates = {id(layer): str(i) for i, layer in enumerate(x for x in graph_layers(stock) if swapped_rate(x))}
     salts: dict[int, int] = {}
     pools = pooled(stock)
@@ -70,7 +77,7 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
         salt = salts.setdefault(id(layer), len(salts))
         if id(layer) in taken:
             return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
-        clone = ll.LaneHead(head) if layer is head else swapped(layer, salt, rates.get(id(layer)))
+        clone = ll.LaneHead(head, keep) if layer is head else swapped(layer, salt, rates.get(id(layer)))
         if id(layer) in pools:
             clone.pooled = True
         return clone
@@ -83,31 +90,37 @@ def of(network: Network, *, sparse: bool) -> LaneForm:
     place = {id(v): i for i, v in enumerate(stock.weights)}
     pairs: dict[int, int] = {}
     for a, b in zip(flat_layers(stock), flat_layers(model), strict=True):
-        skip = 1 if a is head else 0  # a Dense layer's variables are kernel, bias
+        skip = 1 if a is head and not keep else 0  # a Dense layer's variables are kernel, bias
         for v, w in zip(own_weights(a)[skip:], own_weights(b), strict=True):
             if v.shape != w.shape:
                 raise RuntimeError(f"lane form of {a.name}: {v.path} {v.shape} stands against {w.path} {w.shape}")
             pairs[id(w)] = place[id(v)]
-    return LaneForm(
-        network,
-        model,
-        None if head is None else place[id(head.kernel)],
-        tuple(pairs[id(v)] for v in model.trainable_variables),
-        tuple(pairs.get(id(v), -1) for v in model.non_trainable_variables),
-    )
+    trainable = tuple(pairs[id(v)] for v in model.trainable_variables)
+    non_trainable = tuple(pairs.get(id(v), -1) for v in model.non_trainable_variables)
+    first = None if head is None else place[id(head.kernel)]
+    if not keep:
+        return LaneForm(network, model, first, None, trainable, non_trainable)
+    kinds = {"trainable": trainable, "non_trainable": non_trainable}
+    at = next((kind, found.index(first)) for kind, found in kinds.items() if first in found)
+    return LaneForm(network, model, None, at, trainable, non_trainable)
 
 
-def _sparse_head(model: keras.Model) -> keras.layers.Dense | None:
-    """The `Dense` layer that alone reads the model's only input, if its kernel can be taken out."""
+def sparse_head(model: keras.Model) -> keras.layers.Dense | None:
+    """The `Dense` layer that alone reads the model's only input, if it takes nothing but its product with the rows."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 2:
         return None
     found = readers(model)
-    if len(found) != 1 or type(found[0]) is not keras.layers.Dense:
+    if len(found) != 1 or type(found[0]) is not keras.layers.Dense or len(found[0]._inbound_nodes) != 1:
         return None
     head = found[0]
-    plain = not head.kernel_constraint and not head.bias_constraint and head.trainable and len(head._inbound_nodes) == 1
-    laned = all(v.regularizer is None or isinstance(v.regularizer, PENALTIES) for v in head.weights)
-    return head if plain and laned and head.activity_regularizer is None else None
+    usual = len(own_weights(head)) == 1 + head.use_bias  # neither quantised nor with LoRA
+    return head if usual and head.activity_regularizer is None else None
+
+
+def _plain(head: keras.layers.Dense) -> bool:
+    """Whether nothing but L1, L2 and the optimizer's step moves a layer's kernel."""
+    regularizer = head.kernel_regularizer
+    return head.trainable and not head.kernel_constraint and (regularizer is None or isinstance(regularizer, PENALTIES))
 
 
 @draws.quick()

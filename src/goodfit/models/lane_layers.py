@@ -214,18 +214,25 @@ class OwnRows:
 
 
 class LaneHead(keras.layers.Layer):
-    """What is left of a `Dense` layer once its product with the kernel has been taken: bias and activation."""
+    """What is left of a `Dense` layer once its product with the kernel has been taken: bias and activation.
 
-    def __init__(self, dense: keras.layers.Dense, **kwargs: Any):
-        super().__init__(name=dense.name, **kwargs)
+    Args:
+        dense: The stock layer, built.
+        keep: Whether the kernel stays a variable of this layer, for Keras's own step.
+    """
+
+    def __init__(self, dense: keras.layers.Dense, keep: bool, **kwargs: Any):
+        super().__init__(name=dense.name, trainable=dense.trainable, **kwargs)
+        own = ([dense.kernel] if keep else []) + ([dense.bias] if dense.use_bias else [])
+        self.likes = [(v.name, {k: getattr(v, k) for k in ("shape", "regularizer", "constraint")}) for v in own]
         self.dense_bias = dense.use_bias
         self.units = dense.units
         self.activation = dense.activation
 
     def build(self, input_shape: Any) -> None:
-        """Create the bias."""
-        if self.dense_bias:
-            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        """Create the variables."""
+        for name, like in self.likes:
+            setattr(self, name, self.add_weight(name=name, initializer="zeros", **like))
 
     def call(self, product: jax.Array) -> Any:
         """`activation(product + bias)`, shape `(batch, units)`."""

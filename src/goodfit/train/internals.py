@@ -62,6 +62,8 @@ class Inside:
         found = layers.kernels(stock)
         # Position among the lane form's trainable variables; None for the kernel that is taken out.
         self.places = [at.get(place[id(v)]) for v in found.values()]
+        by_product = (None, form.head[1] if form.head and form.head[0] == "trainable" else None)
+        self.inner = [p for p in self.places if p not in by_product]  # those that the model multiplies by itself
         self.hidden, self.look = _hidden(form.model)
         called = _names(stock)
         units = ["dead_units" if p.activation in layers.RELU else "saturated_units" for p in self.hidden]
@@ -97,7 +99,7 @@ class Inside:
             gram: `X X'` of the probe's rows where they are sparse, else None.
             lanes: How many lanes there are.
         """
-        inputs, axis = self.program._inputs(state["first"], x, rows, lanes)
+        inputs, axis = self.program._inputs(self.program._first(state), x, rows, lanes)
         lane = partial(self._lane, y=y[rows], gram=gram, product=axis is not None)
         norms, shares = jax.vmap(lane, in_axes=(0, 0, axis))(state["trainable"], state["non_trainable"], inputs)
         # NaN stands for "not measured" in what is recorded, and a journal in JSON knows no infinity.
@@ -112,7 +114,7 @@ class Inside:
 
         def loss(some: list[Any], inputs: Any) -> Any:
             full = list(trainable)
-            for place, value in zip((p for p in self.places if p is not None), some, strict=True):
+            for place, value in zip(self.inner, some, strict=True):
                 full[place] = value
             held = [*zip(model.trainable_variables, full, strict=True), *fixed]
             with keras.StatelessScope(state_mapping=held):
@@ -121,13 +123,13 @@ class Inside:
                 *hidden, out = keras.tree.flatten(look(self.program._packed(inputs)))
             return aim.total(out, y, 0.0, jnp.ones(y.shape, bool), None)[0], hidden
 
-        wanted = [trainable[p] for p in self.places if p is not None]
+        wanted = [trainable[p] for p in self.inner]
         grads, hidden = jax.grad(loss, argnums=(0, 1) if product else 0, has_aux=True)(wanted, inputs)
         of_kernels, of_product = grads if product else (grads, jnp.zeros((1, 1)))
         left = iter(of_kernels)
         norms = []
         for place in self.places:
-            if place is None:
+            if place not in self.inner:
                 squared = jnp.sum(gram * (of_product @ of_product.T))
             else:
                 squared = jnp.sum(jnp.square(next(left).astype(jnp.float32)))

@@ -214,8 +214,8 @@ class Engine:
             return self.programs.setdefault(network.structure, Single(network))
         if network.structure not in self.programs:
             rule = fused_rule(network)
-            sparse = isinstance(self.x, SparseRows) and rule is not None
-            self.programs[network.structure] = Program(lane_form.of(network, sparse=sparse), rule=rule)
+            form = lane_form.of(network, sparse=isinstance(self.x, SparseRows), fused=rule is not None)
+            self.programs[network.structure] = Program(form, rule=rule)
         return self.programs[network.structure]
 
 

@@ -256,7 +256,7 @@ def _parts(model: keras.Sequential, last: int, end: Any) -> list[_Part] | None:
         kind = type(layer)
         if layer.activity_regularizer is not None:
             return None
-        if kind is lane_layers.LaneHead and i == 0:
+        if kind is lane_layers.LaneHead and i == 0 and not hasattr(layer, "kernel"):
             out.append(_Part(_DENSE, layer.units, int(layer.dense_bias), own=(None, *layer.variables)))
         elif kind is lane_layers.LaneDense:
             out.append(_Part(_DENSE, layer.units, int(layer.use_bias), own=tuple(layer.variables)))

@@ -198,12 +198,13 @@ class Program:
         return state, {"loss": loss / count, "accuracy": correct / count, "learning_rate": rates}
 
     def _step(self, state: State, lanes: State, active: jax.Array, x: Any, y: jax.Array, rows: jax.Array) -> Any:
-        inputs, axis = self._inputs(state["first"], x, rows, lanes["seed"].shape[0])
+        inputs, axis = self._inputs(self._first(state), x, rows, lanes["seed"].shape[0])
         safe = jnp.maximum(rows, 0)
         own = (lanes["member"][:, safe] == TRAIN) & (rows >= 0)
         moving = active & own.any(1)  # a batch without rows of a lane is no step of it
         keys = jax.vmap(lambda s: noise.key(s, state["step"]))(lanes["seed"])
-        grad_of = jax.value_and_grad(self._lane_loss, argnums=0 if axis is None else (0, 2), has_aux=True)
+        moves = axis is not None and (self.form.first is not None or self.form.head[0] == "trainable")
+        grad_of = jax.value_and_grad(self._lane_loss, argnums=(0, 2) if moves else 0, has_aux=True)
         per_lane = {"rates": lanes["rates"], "smoothing": lanes["smoothing"], "key": keys, "own": own}
         if "class_weight" in lanes:
             per_lane["weight"] = lanes["class_weight"][:, y[safe]]
@@ -213,8 +214,12 @@ class Program:
             state["trainable"], state["non_trainable"], inputs, y[safe], per_lane
         )
         out = dict(state)
-        if axis is not None:
+        if moves:
             grads, grad_product = grads
+        if moves and self.form.first is None:
+            at = self.form.head[1]
+            grads[at] += kernels.unpack(kernels.gradient(x, rows, grad_product), lanes["seed"].shape[0])
+        elif moves:
             units = inputs.shape[2]
             names = kernels.HYPER[:-1]
             steps = self._updates(state)
@@ -242,6 +247,13 @@ class Program:
         out["non_trainable"] = keep(non_trainable, state["non_trainable"])
         out["step"] = state["step"] + 1
         return out, sums
+
+    def _first(self, state: State) -> jax.Array | None:
+        """The packed kernels that sparse rows are multiplied by; None where the model takes the rows themselves."""
+        if self.form.head is None:
+            return state["first"]
+        kind, at = self.form.head
+        return kernels.pack(state[kind][at])
 
     def _inputs(self, first: jax.Array | None, x: Any, rows: jax.Array, lanes: int) -> tuple[Any, int | None]:
         """A batch's inputs, and the axis of lanes in them (None: the lanes share them)."""
@@ -313,13 +325,13 @@ class Program:
             `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy` and `train_*`, `val_*` of each metric, `(lanes,)`
             each; NaN without such rows.
         """
-        aim, count = self.objective, lanes["member"].shape[0]
+        aim, count, first = self.objective, lanes["member"].shape[0], self._first(kept)
 
         def roles(member: jax.Array, rows: jax.Array) -> jax.Array:
             return jnp.stack([member == TRAIN, member == VALIDATION]) & (rows >= 0)
 
         def block(metrics: Any, rows: jax.Array) -> tuple[Any, Any]:
-            inputs, axis = self._inputs(kept["first"], x, rows, count)
+            inputs, axis = self._inputs(first, x, rows, count)
             safe = jnp.maximum(rows, 0)
             labels = y[safe]
 

@@ -201,7 +201,7 @@ def test_a_model_holds_the_laws_of_the_lanes(name, tmp_path, monkeypatch):
     y = LABELS % how.get("classes", 3)
     weights = WEIGHTS if how.get("weighted") else None
     short, long = net(made, 1), net(made, 2)
-    room = 2 * plan.lane_bytes(long, len(y))
+    room = 2 * plan.lane_bytes(long, len(y), BATCH)
     programs: dict = {}
 
     def train(lanes, **kwargs):

@@ -11,7 +11,7 @@ from goodfit.diagnose.internals import change, with_internals
 from goodfit.doctor.probe import Probe as Alone
 from goodfit.models import initial, lane_form, network
 from goodfit.models.recipe import Recipe
-from goodfit.train import internals
+from goodfit.train import internals, plan
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained, history
 from goodfit.train.loop import Engine
 
@@ -40,7 +40,7 @@ def test_lanes_are_measured_as_models_alone(sparse, normalised, activation):
     net = network.from_recipe(recipe, FEATURES, CLASSES)
     runs = Engine(x, y).train(lanes(net), keep=lambda lane: True, look=True)
     trained = np.flatnonzero(lanes(net)[0].member == TRAIN)
-    at = trained[np.linspace(0, len(trained) - 1, internals.ROWS).astype(int)]
+    at = trained[np.linspace(0, len(trained) - 1, plan.PROBE).astype(int)]
     dense = x.toarray() if sparse else x
     for lane, run in zip(lanes(net), runs, strict=True):
         model = lane_form.to_stock(net, run.weights)

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from goodfit.models import network
-from goodfit.train import kernels, plan
+from goodfit.train import kernels
 from goodfit.train.lane import TRAIN, VALIDATION, Lane
 from goodfit.train.loop import Engine
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
+PROGRAMS = 256 << 20
+"""Bytes that are left for compiling programs, and for what was compiled."""
+
 GROUPS = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),

@@ -107,7 +107,8 @@ def of(network: Network, *, sparse: bool, fused: bool = True) -> LaneForm:
 
 def sparse_head(model: keras.Model) -> keras.layers.Dense | None:
     """The `Dense` layer that alone reads the model's only input, if it takes nothing but its product with the rows."""
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 2:
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1 or len(inputs[0].shape) != 2:
         return None
     found = readers(model)
     if len(found) != 1 or type(found[0]) is not keras.layers.Dense or len(found[0]._inbound_nodes) != 1:

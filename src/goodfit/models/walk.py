@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
+
+PASSING = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.Dropout,
+    keras.layers.BatchNormalization,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Identity,
+)
+"""Layers whose output XLA seldom holds beside their input."""
+
+
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -111,13 +126,46 @@ def output_activation(model: keras.Model) -> str:
 
 def widest(model: keras.Model) -> int:
     """Numbers that the widest layer gives for one row, inputs left out; axes of unknown length count as 1."""
+    return max((_size(t.shape[1:]) for _, node in _calls(model) for t in node.output_tensors), default=1)
 
-    def size(tensor: Any) -> int:
-        out = 1
-        for n in tensor.shape[1:]:
-            out *= n or 1
-        return out
 
+def held(model: keras.Model) -> int:
+    """Numbers that training holds of one row of a batch at the most, those of its layers' insides included.
+
+    Factors are what XLA's buffer assignment came to, for networks of every kind: see tests/test_plan.py.
+    """
+    calls = [(layer, node) for layer, node in _calls(model) if not isinstance(layer, PASSING)]
+    given = sum(_size(t.shape[1:]) for _, node in calls for t in node.output_tensors)
+    return round(2.5 * given) + 2 * widest(model) + sum(_inside(layer, node) for layer, node in calls)
+
+
+def _calls(model: keras.Model) -> list[tuple[keras.layers.Layer, Any]]:
     layers = [layer for layer in flat_layers(model) if not isinstance(layer, keras.layers.InputLayer)]
-    sizes = [size(t) for layer in layers for node in layer._inbound_nodes for t in node.output_tensors]
-    return max(sizes, default=1)
+    return [(layer, node) for layer in layers for node in layer._inbound_nodes]
+
+
+def _size(shape: Any) -> int:
+    return math.prod(n or 1 for n in shape)
+
+
+def _inside(layer: keras.layers.Layer, node: Any) -> int:
+    """Numbers of one row that a layer makes inside: gates of all steps, scores of attention, patches."""
+    shape = node.input_tensors[0].shape[1:]
+    if isinstance(layer, CONVOLUTIONS):
+        across = zip(layer.kernel_size, layer.strides, strict=True)
+        places = _size(node.output_tensors[0].shape[1:]) // layer.filters
+        return 0 if all(a == (3, 1) for a in across) else places * _size(layer.kernel.shape[:-1])
+    both = [getattr(layer, name, None) for name in ("forward_layer", "backward_layer")]
+    if any(isinstance(x, keras.layers.RNN) for x in (layer, *both)):
+        kernels = [v for v in layer.trainable_variables if "recurrent_kernel" in v.path]
+        return 8 * _size(shape[:1]) * sum(v.shape[-1] for v in kernels)
+    if isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)):
+        heads = getattr(layer, "num_heads", 0) or getattr(layer, "num_query_heads", 1)
+        wide = getattr(layer, "key_dim", 0) or getattr(layer, "head_dim", 1)
+        most = max(_size(t.shape[1:2]) for t in node.input_tensors)
+        return heads * (5 * _size(shape[:1]) + 8 * wide) * most
+    if isinstance(layer, keras.layers.Attention):
+        most = max(_size(t.shape[1:2]) for t in node.input_tensors)
+        wide = _size(shape[-1:]) if isinstance(layer, keras.layers.AdditiveAttention) else 1
+        return 5 * _size(shape[:1]) * most * wide
+    return 0

@@ -115,7 +115,8 @@ class Chunk:
         self.best_epoch = np.zeros(count, int)
         self.epoch = 0
         self.epochs = int(self.limits.max())
-        self.probe = Probe(program.inside if look else None, x, y, stream.rows, size)
+        probe = plan.probe_rows(lanes[0].network, stream.batch)
+        self.probe = Probe(program.inside if look else None, x, y, stream.rows, size, probe)
         self.names = (*CURVES, *program.metrics.names, *self.probe.names)
         self.curves = np.full((len(self.names), self.epochs, count), np.nan)
         none = [np.zeros(0, np.float32)] * len(lanes[0].network.model.weights)

@@ -84,3 +84,16 @@ def of(optimizer: keras.optimizers.Optimizer, variables: list[Any], rule: str | 
     place = {id(v): i for i, v in enumerate(optimizer.variables)}
     slots = tuple(place[id(v)] for kind in SLOT_NAMES[rule] for v in getattr(optimizer, kind))
     return Fused(rule, place[id(optimizer.iterations)], slots)
+
+
+def rule_of(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """The fused rule (one of `rules.SLOTS`) that does what an optimizer does, or None."""
+    config = {k: v for k, v in optimizer.get_config().items() if k not in {"name", "learning_rate", "weight_decay"}}
+    name = type(optimizer).__name__.lower()
+    if name == "sgd" and config.get("momentum") == 0.9:
+        name = "momentum"
+        config["momentum"] = 0.0
+    if name not in rules.SLOTS:
+        return None
+    stock = type(optimizer)().get_config()
+    return name if all(stock[k] == v for k, v in config.items()) else None

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 Array = np.ndarray
 State = dict[str, Any]
 
-ROWS = 128
-"""Rows of the probe."""
-
 SAMPLE = 256
 """Rows of a kernel whose steps stand for all."""
 
@@ -146,15 +143,16 @@ class Probe:
         y: Class indices of all rows.
         rows: The rows that are trained on.
         lanes: How many lanes there are.
+        most: Rows of the probe at the most.
 
     Attributes:
         names: The measures.
     """
 
-    def __init__(self, inside: Inside | None, x: Any, y: jax.Array, rows: Array, lanes: int):
+    def __init__(self, inside: Inside | None, x: Any, y: jax.Array, rows: Array, lanes: int, most: int):
         self.inside, self.x, self.y, self.lanes = inside, x, y, lanes
         self.names = () if inside is None else inside.names
-        self.rows = np.asarray(rows, np.int32)[_spread(len(rows), ROWS)]
+        self.rows = np.asarray(rows, np.int32)[_spread(len(rows), most)]
         self.every = -(-EVERY * len(self.rows) // len(rows))
         self.gram = None
         if inside is not None and isinstance(x, SparseRows):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -15,11 +16,11 @@ from goodfit.data import inputs
 from goodfit.memory import available
 from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
-from goodfit.train import plan
+from goodfit.train import fused, plan
 from goodfit.train.cache import keep_programs
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.chunk import Chunk, Stream
-from goodfit.train.kernels import SLOTS, SparseRows
+from goodfit.train.kernels import SparseRows
 from goodfit.train.lane import Lane, Progress, Trained
 from goodfit.train.pace import Pace, Part, fewer
 from goodfit.train.program import Program
@@ -108,11 +109,12 @@ class Engine:
         Raises:
             Stopped: `stop()` was true after an epoch.
         """
-        chunks = self._chunks([lane.network for lane in lanes])
         groups: dict[str, list[Lane]] = {}
         for lane in lanes:
             groups.setdefault(lane.network.structure, []).append(lane)
         streams = {structure: Stream.of(mine, self.order_seed, self.rows) for structure, mine in groups.items()}
+        batches = {structure: stream.batch for structure, stream in streams.items()}
+        chunks = self._chunks([lane.network for lane in lanes], batches)
         for structure, mine in groups.items():
             if told := obstacles.told({lane.variant: lane.network for lane in mine}):
                 self.notes[structure] = " ".join(told)
@@ -139,15 +141,21 @@ class Engine:
         """The chunks of calls to come."""
         return [part for networks in later for _, part in self._chunks(networks)]
 
-    def _chunks(self, networks: Sequence[Network]) -> list[tuple[list[int], Part]]:
-        """Which runs train at once, by their networks: those of one structure, as many as there is memory for."""
+    def _chunks(
+        self, networks: Sequence[Network], batches: Mapping[str, int] = MappingProxyType({})
+    ) -> list[tuple[list[int], Part]]:
+        """Which runs train at once, by their networks: those of one structure, as many as there is memory for.
+
+        `batches` are rows of the streams' batches, by structure, where these are known.
+        """
         groups: dict[str, list[int]] = {}
         for i, network in enumerate(networks):
             groups.setdefault(network.structure, []).append(i)
         chunks = []
         for indices in groups.values():
             first = networks[indices[0]]
-            size = plan.lanes_at_once(first, len(indices), len(self.y), self.memory)
+            batch = batches.get(first.structure)
+            size = plan.lanes_at_once(first, len(indices), len(self.y), self.memory, batch)
             if obstacles.of(first) is not None:
                 size = 1
             for at in range(0, len(indices), size):
@@ -213,21 +221,7 @@ class Engine:
         if network.structure in self.notes:
             return self.programs.setdefault(network.structure, Single(network))
         if network.structure not in self.programs:
-            rule = fused_rule(network)
+            rule = fused.rule_of(network.optimizer)
             form = lane_form.of(network, sparse=isinstance(self.x, SparseRows), fused=rule is not None)
             self.programs[network.structure] = Program(form, rule=rule)
         return self.programs[network.structure]
-
-
-def fused_rule(network: Network) -> str | None:
-    """The fused rule (one of `kernels.SLOTS`) that does what the network's optimizer does, or None."""
-    optimizer = network.optimizer
-    config = {k: v for k, v in optimizer.get_config().items() if k not in {"name", "learning_rate", "weight_decay"}}
-    name = type(optimizer).__name__.lower()
-    if name == "sgd" and config.get("momentum") == 0.9:
-        name = "momentum"
-        config["momentum"] = 0.0
-    if name not in SLOTS:
-        return None
-    stock = type(optimizer)().get_config()
-    return name if all(stock[k] == v for k, v in config.items()) else None

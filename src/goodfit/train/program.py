@@ -203,7 +203,8 @@ class Program:
         own = (lanes["member"][:, safe] == TRAIN) & (rows >= 0)
         moving = active & own.any(1)  # a batch without rows of a lane is no step of it
         keys = jax.vmap(lambda s: noise.key(s, state["step"]))(lanes["seed"])
-        moves = axis is not None and (self.form.first is not None or self.form.head[0] == "trainable")
+        kind, at = self.form.head or ("", 0)
+        moves = axis is not None and (self.form.first is not None or kind == "trainable")
         grad_of = jax.value_and_grad(self._lane_loss, argnums=(0, 2) if moves else 0, has_aux=True)
         per_lane = {"rates": lanes["rates"], "smoothing": lanes["smoothing"], "key": keys, "own": own}
         if "class_weight" in lanes:
@@ -217,7 +218,6 @@ class Program:
         if moves:
             grads, grad_product = grads
         if moves and self.form.first is None:
-            at = self.form.head[1]
             grads[at] += kernels.unpack(kernels.gradient(x, rows, grad_product), lanes["seed"].shape[0])
         elif moves:
             units = inputs.shape[2]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SIZE ?= regular
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml CMakeLists.txt $(shell find native src -name '*.py' -o -name '*.cpp' -o -name '*.h' -o -name '*.css' -o -name '*.js' 2>/dev/null)
+SOURCES := pyproject.toml CMakeLists.txt $(shell find native src -name '*.py' -o -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.css' -o -name '*.js' 2>/dev/null)
 
 .PHONY: help install demo test check bench format clean
 

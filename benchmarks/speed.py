@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,30 +120,38 @@ class Bench:
         workload, size = STUDIES[name], self.size
         what = write(workload, size, self.file)
         networks, lanes = list(workload["networks"]), workload["lanes"]
-        ask = {"networks": networks, "lanes": lanes, "seed": 0, "epochs": size.study_epochs}
-        ours = alone(None, self.file, self.cache(), **ask)
-        rows = []
+        ask = {"networks": networks, "lanes": lanes, "epochs": size.study_epochs}
+        ours: list[dict[str, Any]] = []
+        took: dict[str, dict[str, list[float]]] = {peer: {n: [] for n in networks} for peer in self.peers}
+        reached: dict[str, list[float]] = {peer: [] for peer in self.peers}
         left = size.study_epochs - size.peer_epochs
-        accuracy = float(np.mean([curve[size.peer_epochs - 1] for curve in ours["accuracy"].values()]))
-        for peer in self.peers:
-            total, reached = 0.0, []
-            with Worker(peer, self.file, self.cache()) as worker:
-                for network in networks:
-                    seconds = []
-                    for seed in range(size.peer_runs):
+        with ExitStack() as stack:
+            workers = {p: stack.enter_context(Worker(p, self.file, self.cache())) for p in self.peers}
+            for seed in range(size.peer_runs):  # in turns: the whole study, and a run of each variant of every peer
+                ours.append(alone(None, self.file, self.cache(), seed=seed * lanes, **ask))
+                for peer, worker in workers.items():
+                    for network in networks:
                         run = worker.ask(network=network, seed=seed, epochs=size.peer_epochs, fresh=True)
-                        seconds.append(run["seconds"] + left * median(run["epochs"][1:]))
-                        reached.append(run["accuracy"])
-                    total += lanes * float(np.mean(seconds))
-            note = (
-                f"seconds of {len(networks) * lanes} runs of {size.study_epochs} epochs, compilation and goodfit's "
-                f"imports included; the peer's from {size.peer_runs} runs a variant of {size.peer_epochs} epochs; "
-                f"accuracy of the best of {size.peer_epochs} epochs; {what}"
+                        took[peer][network].append(run["seconds"] + left * median(run["epochs"][1:]))
+                        reached[peer].append(run["accuracy"])
+        accuracy = np.mean([curve[size.peer_epochs - 1] for study in ours for curve in study["accuracy"].values()])
+        note = (
+            f"seconds of {len(networks) * lanes} runs of {size.study_epochs} epochs, compilation and goodfit's imports "
+            f"included, median of {len(ours)} studies; the peer's from {size.peer_runs} runs a variant of "
+            f"{size.peer_epochs} epochs; accuracy of the best of {size.peer_epochs} epochs; {what}"
+        )
+        return [
+            Row(
+                name,
+                f"Keras on {peer}",
+                median(study["since"] for study in ours),
+                lanes * sum(float(np.mean(seconds)) for seconds in took[peer].values()),
+                float(accuracy),
+                float(np.mean(reached[peer])),
+                note=note,
             )
-            rows.append(
-                Row(name, f"Keras on {peer}", ours["since"], total, accuracy, float(np.mean(reached)), note=note)
-            )
-        return rows
+            for peer in self.peers
+        ]
 
     def tokenise(self) -> list[Row]:
         """Seconds to (1,2)-grams of raw texts."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from goodfit.models import code
 from goodfit.models.swap import PENALTIES, swapped_rate
 
 
@@ -24,8 +25,15 @@ def canonical(model: keras.Model, *, numbers: bool = False) -> Any:
     return _canonical(config, {}, numbers)
 
 
+def plain(config: Any) -> Any:
+    """Any other config, an optimizer's say, without what Keras counts and without places of files."""
+    return _canonical(config, {}, True)
+
+
 def _canonical(config: Any, names: dict[str, str], numbers: bool) -> Any:
     if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return code.of_lambda(config["config"])
         if isinstance(config.get("layers"), list):  # a graph
             own = [layer.get("config", {}).get("name") for layer in config["layers"]]
             names = {**names, **{str(n): f"layer {i}" for i, n in enumerate(own)}}
@@ -35,6 +43,8 @@ def _canonical(config: Any, names: dict[str, str], numbers: bool) -> Any:
         for k, v in config.items():
             if k in {"name", "seed", "build_config"}:
                 continue
+            if k == "module" and "class_name" in config and not str(v).startswith("keras"):
+                continue  # of a user's file, named after its place
             if not numbers and k.endswith("_regularizer") and k != "activity_regularizer" and _lane_penalty(v):
                 v = None
             out[k] = _canonical(v, names, numbers)

@@ -13,8 +13,8 @@ import numpy as np
 
 from goodfit.data.weights import of_classes
 from goodfit.errors import ModelError, UsageError
-from goodfit.models import initial, objective, rates, surgery
-from goodfit.models.canonical import canonical, text
+from goodfit.models import code, initial, objective, rates, surgery
+from goodfit.models.canonical import canonical, plain, text
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
 from goodfit.models.surgery import Shape
@@ -224,13 +224,17 @@ def _units(model: keras.Model) -> int:
 
 
 def _fingerprint(source: Source) -> str:
-    """Equal for equal models that were compiled alike; weights count where no run makes them anew."""
+    """Equal for equal models and code, compiled alike; weights count where no run makes them anew."""
     model, settings = source.model, source.settings
-    optimizer = {k: v for k, v in settings.optimizer.get_config().items() if k != "name"}
+    optimizer = plain(settings.optimizer.get_config())
     loss, smoothing = objective.prepared(settings.loss, _units(model))
     made = {k: v for k, v in objective.settings(loss).items() if k != "name"}
     what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]
     digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics]]).encode())
+    schedule = getattr(settings.optimizer, "_learning_rate", None)
+    given = [loss.fn if type(loss) is objective.wrapper() else loss, type(settings.optimizer), schedule]
+    if own := [*code.reached(model), *(v for v in given if code.is_own(v))]:
+        digest.update(text(code.told(own)).encode())
     for kept in initial.kept(model):
         digest.update(np.ascontiguousarray(kept).tobytes())
     return digest.hexdigest()[:16]

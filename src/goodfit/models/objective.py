@@ -163,7 +163,7 @@ def smooths(loss: keras.losses.Loss) -> bool:
 
 def settings(loss: keras.losses.Loss) -> dict[str, Any]:
     """A loss's config; one of a function of the user's own is that function itself, which need not be serialisable."""
-    return {"fn": loss.fn, "reduction": loss.reduction} if type(loss) is _wrapper() else loss.get_config()
+    return {"fn": loss.fn, "reduction": loss.reduction} if type(loss) is wrapper() else loss.get_config()
 
 
 def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | None = None) -> Objective:
@@ -209,15 +209,15 @@ def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | 
 
 def _object(loss: Any) -> keras.losses.Loss:
     """A loss object of a function or object; Keras's own functions become their classes."""
-    wrapped = type(loss) is _wrapper()
+    wrapped = type(loss) is wrapper()
     kind = _classes().get(loss.fn if wrapped else loss)
     if kind is not None:
         return kind(reduction=loss.reduction) if wrapped else kind()
-    return loss if isinstance(loss, _L.Loss) else _wrapper()(loss, name=getattr(loss, "__name__", "loss"))
+    return loss if isinstance(loss, _L.Loss) else wrapper()(loss, name=getattr(loss, "__name__", "loss"))
 
 
 @cache
-def _wrapper() -> Any:
+def wrapper() -> Any:
     """The class that Keras makes a loss of a function with."""
     return next(c for c in _L.MeanSquaredError.__mro__ if c.__name__ == "LossFunctionWrapper")
 

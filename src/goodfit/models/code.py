@@ -44,6 +44,7 @@ def reached(model: keras.Model) -> list[Any]:
 
 def is_own(value: Any) -> bool:
     """Whether a function or class, or an object's class, is somebody's own: of no library that is installed."""
+    value = value.func if isinstance(value, partial) else value
     value = value.__func__ if isinstance(value, MethodType) else getattr(value, "__wrapped__", value)
     value = value if isinstance(value, (type, FunctionType, ModuleType)) else type(value)
     module = value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", None) or "builtins")

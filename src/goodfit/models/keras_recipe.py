@@ -232,7 +232,7 @@ def _fingerprint(source: Source) -> str:
     what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]
     digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics]]).encode())
     schedule = getattr(settings.optimizer, "_learning_rate", None)
-    given = [loss.fn if type(loss) is objective.wrapper() else loss, type(settings.optimizer), schedule]
+    given = [objective.function(loss), type(settings.optimizer), schedule]
     if own := [*code.reached(model), *(v for v in given if code.is_own(v))]:
         digest.update(text(code.told(own)).encode())
     for kept in initial.kept(model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -42,8 +42,8 @@ class Objective:
         loss: A Keras loss without label smoothing.
         units: Units of the model's output.
         threshold: With one unit, the output above which the second class is meant.
-        kind: `rows`: a number for each row; `sums`: one for the batch, to which rows of zeros add nothing; `batch`: one
-            for the batch, otherwise.
+        kind: `rows`: a number for each row; `sums`: one for the batch, to which rows of zeros add nothing; `across`: a
+            number for each row that depends on other rows; `batch`: one for the batch, otherwise.
         takes: What the loss is given: `indices`, or `targets` of the output's shape.
         activation: Keras's name of the output's activation.
     """
@@ -163,7 +163,7 @@ def smooths(loss: keras.losses.Loss) -> bool:
 
 def settings(loss: keras.losses.Loss) -> dict[str, Any]:
     """A loss's config; one of a function of the user's own is that function itself, which need not be serialisable."""
-    return {"fn": loss.fn, "reduction": loss.reduction} if type(loss) is wrapper() else loss.get_config()
+    return {"fn": loss.fn, "reduction": loss.reduction} if type(loss) is _wrapper() else loss.get_config()
 
 
 def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | None = None) -> Objective:
@@ -204,20 +204,44 @@ def of(loss: keras.losses.Loss, units: int, activation: str, threshold: float | 
     if like.shape not in ((), (2,)):
         raise ModelError(f"the loss {name} gives an array of shape {like.shape[1:]} a row", expected="one number a row")
     kind = "rows" if like.shape else "sums" if isinstance(loss, _SUMS) else "batch"
-    return Objective(loss, units, float(threshold), kind, "indices" if indices else "targets", activation)
+    aim = Objective(loss, units, float(threshold), kind, "indices" if indices else "targets", activation)
+    return replace(aim, kind="across") if kind == "rows" and not _stock(loss) and _across(aim) else aim
+
+
+def _across(aim: Objective) -> bool:
+    """Whether a loss gives some random rows other numbers when others in their batch change, or are not there."""
+    rng = np.random.default_rng(0)
+    classes = max(aim.units, 2)
+    y, out = np.arange(8) % classes, rng.dirichlet(np.ones(classes), 8)[:, -aim.units :]
+    last = np.arange(8) >= 5
+    other = np.where(last, (y + 1) % classes, y), np.where(last[:, None], rng.permuted(out, axis=0), out)
+    (first, *others) = [
+        np.asarray(aim.rows(jnp.asarray(o, jnp.float32), jnp.asarray(t, jnp.int32), 0.0))[:5]
+        for t, o in ((y, out), other, (y[:5], out[:5]))
+    ]
+    return not all(np.allclose(first, o, rtol=1e-4, atol=1e-6, equal_nan=True) for o in others)
+
+
+def _stock(loss: keras.losses.Loss) -> bool:
+    return str(getattr(function(loss), "__module__", "")).startswith("keras.")
+
+
+def function(loss: keras.losses.Loss) -> Any:
+    """The function that Keras made a loss of; any other loss itself."""
+    return loss.fn if type(loss) is _wrapper() else loss
 
 
 def _object(loss: Any) -> keras.losses.Loss:
     """A loss object of a function or object; Keras's own functions become their classes."""
-    wrapped = type(loss) is wrapper()
+    wrapped = type(loss) is _wrapper()
     kind = _classes().get(loss.fn if wrapped else loss)
     if kind is not None:
         return kind(reduction=loss.reduction) if wrapped else kind()
-    return loss if isinstance(loss, _L.Loss) else wrapper()(loss, name=getattr(loss, "__name__", "loss"))
+    return loss if isinstance(loss, _L.Loss) else _wrapper()(loss, name=getattr(loss, "__name__", "loss"))
 
 
 @cache
-def wrapper() -> Any:
+def _wrapper() -> Any:
     """The class that Keras makes a loss of a function with."""
     return next(c for c in _L.MeanSquaredError.__mro__ if c.__name__ == "LossFunctionWrapper")
 

@@ -45,6 +45,8 @@ def of(network: Network) -> str | None:
     if network.objective.kind == "batch":
         return f"the loss {network.loss.name} is one number for a whole batch"
     optimizer = type(network.optimizer)
+    if network.objective.kind == "across":
+        return f"the loss {network.loss.name} lets the rows of a batch see each other"
     if not optimizer.__module__.startswith("keras.") or optimizer.__name__ in ("LossScaleOptimizer", "MultiOptimizer"):
         return f"the optimizer {optimizer.__name__} is not one that goodfit knows"
     inside = {id(layer) for layer in flat_layers(model)} - {id(layer) for layer in graph_layers(model)}

@@ -172,7 +172,11 @@ class Single:
         values: dict[str, list[float]] = {"loss": [], "accuracy": []}
         for own in masks:
             some = bool(own.any())
-            loss = whole[own].mean() if whole is not None else aim.loss.call(aim.targets(labels[own], 0.0), out[own])
+            loss = (
+                whole[own].mean()
+                if whole is not None
+                else aim.loss.call(aim.targets(labels[own], 0.0), out[own]).mean()
+            )
             values["loss"].append(float(loss) if some else np.nan)
             values["accuracy"].append(float(right[own].mean()) if some else np.nan)
         found = self.metrics.results(jax.tree.map(lambda v: v[None], self.metrics.update(metrics, out, labels, masks)))

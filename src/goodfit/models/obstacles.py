@@ -44,11 +44,13 @@ def of(network: Network) -> str | None:
         return f"{type(model).__name__} has its own {own[0]}"
     if network.objective.kind == "batch":
         return f"the loss {network.loss.name} is one number for a whole batch"
-    optimizer = type(network.optimizer)
     if network.objective.kind == "across":
         return f"the loss {network.loss.name} lets the rows of a batch see each other"
+    optimizer = type(network.optimizer)
     if not optimizer.__module__.startswith("keras.") or optimizer.__name__ in ("LossScaleOptimizer", "MultiOptimizer"):
         return f"the optimizer {optimizer.__name__} is not one that goodfit knows"
+    if (reason := _schedule(network.optimizer)) is not None:
+        return reason
     inside = {id(layer) for layer in flat_layers(model)} - {id(layer) for layer in graph_layers(model)}
     for layer in flat_layers(model):
         if getattr(layer, "stateful", False):
@@ -72,6 +74,18 @@ def told(networks: Mapping[str, Network]) -> list[str]:
 
 
 @cache
+def _schedule(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """Why a learning rate cannot be one of lanes."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.Variable) or type(rate).__module__.startswith("keras."):
+        return None
+    try:
+        jax.eval_shape(jax.vmap(rate), jax.ShapeDtypeStruct((2,), jnp.int32))
+    except Exception as error:
+        return f"the schedule {type(rate).__name__} cannot be traced ({first_line(error, 100)})"
+    return None
+
+
 def _functional() -> type:
     """Keras's class of functional models."""
     x = keras.Input((1,))

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError, first_line
+from goodfit.models import copies
 from goodfit.models.walk import output_activation
 
 _ACCURACIES = (
@@ -82,8 +83,14 @@ def _optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
             "the learning rate is a Python function",
             expected="a number or a keras.optimizers.schedules.LearningRateSchedule",
         )
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise ModelError(
+            "the optimizer spares single variables weight decay",
+            expected="names of variables, which copies of the model have too",
+            fix='Name them: optimizer.exclude_from_weight_decay(var_names=["bias"]).',
+        )
     try:
-        return type(optimizer).from_config(optimizer.get_config())
+        return copies.optimizer(optimizer)
     except (TypeError, NotImplementedError, ValueError) as error:
         what = f"the optimizer {type(optimizer).__name__} cannot be copied"
         raise ModelError(what, received=first_line(error)) from None

@@ -81,6 +81,20 @@ def plain(layer: keras.Operation, config: dict[str, Any] | None = None) -> keras
     return layer.__class__.from_config(layer.get_config() if config is None else config)
 
 
+def optimizer(old: keras.optimizers.Optimizer, config: dict[str, Any] | None = None) -> keras.optimizers.Optimizer:
+    """A fresh optimizer by the config of another one, or by another config; what decays stays as it was."""
+    new = type(old).from_config(old.get_config() if config is None else config)
+    if names := excluded(old):
+        new.exclude_from_weight_decay(var_names=names)
+    return new
+
+
+def excluded(optimizer: keras.optimizers.Optimizer) -> list[str]:
+    """Which names keep variables from weight decay, in a fixed order."""
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    return [] if pattern is None else sorted(pattern.pattern.split("|"))
+
+
 def own_objects(model: keras.Model) -> Any:
     """A scope in which configs find the classes and functions of a model that are not Keras's."""
     found: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from goodfit.data.weights import of_classes
 from goodfit.errors import ModelError, UsageError
-from goodfit.models import code, initial, objective, rates, surgery
+from goodfit.models import code, copies, initial, objective, rates, surgery
 from goodfit.models.canonical import canonical, plain, text
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import Source, load_model
@@ -226,7 +226,7 @@ def _units(model: keras.Model) -> int:
 def _fingerprint(source: Source) -> str:
     """Equal for equal models and code, compiled alike; weights count where no run makes them anew."""
     model, settings = source.model, source.settings
-    optimizer = plain(settings.optimizer.get_config())
+    optimizer = plain(settings.optimizer.get_config()) | {"excluded": copies.excluded(settings.optimizer)}
     loss, smoothing = objective.prepared(settings.loss, _units(model))
     made = {k: v for k, v in objective.settings(loss).items() if k != "name"}
     what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]

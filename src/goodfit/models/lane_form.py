@@ -139,7 +139,7 @@ def to_stock(network: Network, weights: list[Array]) -> keras.Model:
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
     copies.settle(zip(flat_layers(network.model), flat_layers(model), strict=True))
-    optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
+    optimizer = copies.optimizer(network.optimizer)
     model.compile(optimizer=optimizer, loss=_stock_loss(network), metrics=["accuracy", *network.metrics])
     optimizer.build(model.trainable_variables)  # an unbuilt one would be saved without its slots
     return model

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError
-from goodfit.models import draws, objective
+from goodfit.models import copies, draws, objective
 from goodfit.models.canonical import canonical, text
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
@@ -65,6 +65,7 @@ class Network:
         for name in ("learning_rate", "weight_decay", "name"):
             if not isinstance(optimizer.get(name), dict):  # a schedule is part of the program
                 optimizer.pop(name, None)
+        optimizer["excluded"] = copies.excluded(self.optimizer)
         optimizer["decays"] = getattr(self.optimizer, "weight_decay", None) is not None
         loss = {k: v for k, v in objective.settings(self.loss).items() if k not in {"label_smoothing", "name"}}
         what = [

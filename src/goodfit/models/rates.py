@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from goodfit.models import copies
+
 _LEVELS = ("initial_learning_rate", "warmup_target", "end_learning_rate", "values")
 """What a schedule's config calls its learning rates."""
 
@@ -40,7 +42,7 @@ def changed(optimizer: keras.optimizers.Optimizer, rate: float, decay: float) ->
             config["learning_rate"] = rate
     if decay != float(config.get("weight_decay") or 0.0):
         config["weight_decay"] = decay
-    return type(optimizer).from_config(config)
+    return copies.optimizer(optimizer, config)
 
 
 def _named(schedule: dict[str, Any]) -> dict[str, Any]:

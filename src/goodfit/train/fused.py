@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from jax import Array
 
+from goodfit.models import copies
 from goodfit.models.native import native
 from goodfit.train import rules
 
@@ -93,7 +94,7 @@ def rule_of(optimizer: keras.optimizers.Optimizer) -> str | None:
     if name == "sgd" and config.get("momentum") == 0.9:
         name = "momentum"
         config["momentum"] = 0.0
-    if name not in rules.SLOTS:
+    if name not in rules.SLOTS or copies.excluded(optimizer):
         return None
     stock = type(optimizer)().get_config()
     return name if all(stock[k] == v for k, v in config.items()) else None

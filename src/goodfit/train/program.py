@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from goodfit.models import draws, lane_layers, noise
+from goodfit.models import copies, draws, lane_layers, noise
 from goodfit.models.lane_form import LaneForm
 from goodfit.models.lowering import by_kernels
 from goodfit.models.network import Network
@@ -45,7 +45,7 @@ class Program:
         network = form.network
         self.objective = network.objective
         self.metrics = Metrics(network.metrics, self.objective)
-        self.optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
+        self.optimizer = copies.optimizer(network.optimizer)
         self.decayed = getattr(self.optimizer, "weight_decay", None) is not None
         self.optimizer.build(form.model.trainable_variables)
         place = {id(v): i for i, v in enumerate(self.optimizer.variables)}

@@ -37,8 +37,7 @@ class LaneImages(keras.layers.Layer):
 
     def uniform(self, rows: int, which: int, low: float = 0.0, high: float = 1.0) -> jax.Array:
         """The lane's uniform draw of each row, `(rows,)`; `which` tells a layer's several draws apart."""
-        key = noise.key(current().key, self.salt, which)
-        return low + (high - low) * noise.uniform(key, (rows,))
+        return low + (high - low) * noise.uniform(current().drawn(self.salt, which), (rows,))
 
     def call(self, images: jax.Array, training: bool = False) -> jax.Array:
         """Changed images in training, the images themselves otherwise."""

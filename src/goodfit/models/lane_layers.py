@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -27,11 +27,19 @@ class Scope:
         rates: A rate by layer name, scalars.
         row_weights: 0/1 for each row of the batch, shape `(batch,)`; 1 is a training row of this lane.
         key: The lane's noise key for this step, a uint32 scalar (`noise.key`).
+        calls: How often each layer, by its salts, has drawn noise so far.
     """
 
     rates: dict[str, Any]
     row_weights: Any
     key: Any
+    calls: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def drawn(self, *salts: int) -> Any:
+        """The key of a layer's noise, another one at each call."""
+        call = self.calls[salts] = self.calls.get(salts, -1) + 1
+        key = noise.key(self.key, *salts)
+        return noise.key(key, call) if call else key
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
@@ -74,7 +82,7 @@ class _Random(keras.layers.Layer):
 
     def uniform(self, shape: tuple[int, ...]) -> jax.Array:
         """The lane's uniform noise in [0, 1)."""
-        return noise.uniform(noise.key(current().key, self.salt), shape)
+        return noise.uniform(current().drawn(self.salt), shape)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Noise in training, the inputs themselves otherwise."""
@@ -96,7 +104,7 @@ class LaneDropout(_Random):
         """Zero with probability `rate`, else times `1 / (1 - rate)`."""
         shape = tuple(1 if axis in self.shared else n for axis, n in enumerate(x.shape))
         rate = jnp.asarray(self.rate(), jnp.float32)
-        keep = noise.at_least(noise.key(current().key, self.salt), shape, rate)
+        keep = noise.at_least(current().drawn(self.salt), shape, rate)
         return jnp.where(keep, x / (1 - rate).astype(x.dtype), jnp.zeros((), x.dtype))
 
 
@@ -106,7 +114,7 @@ class LaneGaussianDropout(_Random):
     def draw(self, x: jax.Array) -> jax.Array:
         """Times a normal of mean 1 and variance `rate / (1 - rate)`."""
         rate = jnp.asarray(self.rate(), jnp.float32)
-        z = noise.normal(noise.key(current().key, self.salt), x.shape)
+        z = noise.normal(current().drawn(self.salt), x.shape)
         return x * (1 + z * jnp.sqrt(rate / (1 - rate))).astype(x.dtype)
 
 
@@ -115,7 +123,7 @@ class LaneGaussianNoise(_Random):
 
     def draw(self, x: jax.Array) -> jax.Array:
         """Plus a normal of mean 0 and that standard deviation."""
-        z = noise.normal(noise.key(current().key, self.salt), x.shape)
+        z = noise.normal(current().drawn(self.salt), x.shape)
         return x + (z * self.rate()).astype(x.dtype)
 
 
@@ -126,7 +134,7 @@ class LaneAlphaDropout(_Random):
         """Set to the negative saturation value with probability `rate`, then bring mean and variance back."""
         rate = jnp.asarray(self.rate(), jnp.float32)
         low = -1.6732632423543772 * 1.0507009873554805
-        keep = noise.at_least(noise.key(current().key, self.salt), x.shape, rate)
+        keep = noise.at_least(current().drawn(self.salt), x.shape, rate)
         a = ((1 - rate) * (1 + rate * low**2)) ** -0.5
         return (a * jnp.where(keep, x, low) - a * low * rate).astype(x.dtype)
 

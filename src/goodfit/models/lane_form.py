@@ -115,6 +115,7 @@ def sparse_head(model: keras.Model) -> keras.layers.Dense | None:
         return None
     head = found[0]
     usual = len(own_weights(head)) == 1 + head.use_bias  # neither quantised nor with LoRA
+    usual = usual and head.compute_dtype == head.variable_dtype == "float32"  # as the product is
     return head if usual and head.activity_regularizer is None else None
 
 

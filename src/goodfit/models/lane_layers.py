@@ -230,7 +230,7 @@ class LaneHead(keras.layers.Layer):
     """
 
     def __init__(self, dense: keras.layers.Dense, keep: bool, **kwargs: Any):
-        super().__init__(name=dense.name, trainable=dense.trainable, **kwargs)
+        super().__init__(name=dense.name, trainable=dense.trainable, dtype=dense.dtype_policy, **kwargs)
         own = ([dense.kernel] if keep else []) + ([dense.bias] if dense.use_bias else [])
         self.likes = [(v.name, {k: getattr(v, k) for k in ("shape", "regularizer", "constraint")}) for v in own]
         self.dense_bias = dense.use_bias

@@ -183,6 +183,8 @@ def of(form: LaneForm, optimizer: keras.optimizers.Optimizer, rule: str | None) 
         return None
     if type(model) is not keras.Sequential or len(model.inputs[0].shape) != 2:
         return None
+    if any(layer.compute_dtype != "float32" for layer in model.layers):
+        return None
     if any(v.dtype != "float32" or v.regularizer or v.constraint for v in model.trainable_variables):
         return None
     parts = _parts(model, *end)
@@ -260,7 +262,7 @@ def _parts(model: keras.Sequential, last: int, end: Any) -> list[_Part] | None:
             out.append(_Part(_DENSE, layer.units, int(layer.dense_bias), own=(None, *layer.variables)))
         elif kind is lane_layers.LaneDense:
             out.append(_Part(_DENSE, layer.units, int(layer.use_bias), own=tuple(layer.variables)))
-        elif kind is lane_layers.LaneBatchNormalization and not layer.renorm:
+        elif kind is lane_layers.LaneBatchNormalization and layer.trainable and not layer.renorm:
             own = tuple(v for v in (layer.gamma, layer.beta) if v is not None)
             there = int(layer.gamma is not None) + 2 * int(layer.beta is not None)
             moving = layer.moving_mean, layer.moving_variance

@@ -273,7 +273,10 @@ class Program:
             out, non_trainable, extra = call(trainable, non_trainable, self._packed(inputs))
         value, total = self.objective.total(out, y, lane["smoothing"], lane["own"], lane.get("weight"))
         right = self.objective.right(out, y) & lane["own"]
-        return value + sum(extra, 0.0), (non_trainable, (total, right.sum(), lane["own"].sum()))
+        return self.optimizer.scale_loss(value + sum(extra, 0.0)), (
+            non_trainable,
+            (total, right.sum(), lane["own"].sum()),
+        )
 
     def _packed(self, inputs: Any) -> Any:
         """Several inputs in the structure that the model was made with."""
@@ -285,8 +288,9 @@ class Program:
         """One lane's optimizer step on everything but the taken-out kernel."""
         if not trainable:
             return trainable, [v + (i == self.iterations) for i, v in enumerate(optimizer)]
+        scale = self.optimizer.scale_loss(1.0)
         grads = [
-            g + lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w
+            g + scale * (lane["l1"][i] * jnp.sign(w) + 2 * lane["l2"][i] * w)
             for i, (g, w) in enumerate(zip(grads, trainable, strict=True))
         ]
         if not self.decayed:
@@ -298,9 +302,8 @@ class Program:
             self.optimizer.weight_decay = 0.0
 
     def _updates(self, state: State) -> jax.Array:
-        """Updates that each lane has done, int32 `(lanes,)`."""
-        every = self.optimizer.gradient_accumulation_steps or 1
-        return state["optimizer"][self.iterations].astype(jnp.int32) // every
+        """Steps that each lane has done, int32 `(lanes,)`; schedules count each of them, be it an update or not."""
+        return state["optimizer"][self.iterations].astype(jnp.int32)
 
     def _rates(self, lanes: State, steps: jax.Array) -> jax.Array:
         """Each lane's learning rate after so many steps of its own."""

@@ -79,10 +79,16 @@ def temperature(probabilities: Array, labels: Array) -> float:
     return float(np.exp(found.x))
 
 
+def stored(array: Any) -> Array:
+    """An array that an `.npz` file can hold: bfloat16, which NumPy does not know, as float32, which holds it whole."""
+    array = np.asarray(array)
+    return array.astype(np.float32) if array.dtype.isbuiltin == 2 else array
+
+
 def packed(weights: Sequence[Array]) -> bytes:
     """Weights as the bytes of an `.npz` file."""
     buffer = io.BytesIO()
-    np.savez(buffer, *weights)
+    np.savez(buffer, *map(stored, weights))
     return buffer.getvalue()
 
 

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from goodfit.errors import StudyError
+from goodfit.models.predict import stored
 
 
 class Checkpoint:
@@ -37,7 +38,7 @@ class Checkpoint:
         part = self.path.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                named: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+                named: dict[str, Any] = {f"leaf{i}": stored(leaf) for i, leaf in enumerate(leaves)}
                 np.savez(file, tag=np.asarray(tag), **named)
                 file.flush()
                 os.fsync(file.fileno())
@@ -59,7 +60,7 @@ class Checkpoint:
                 if str(file["tag"]) != tag:
                     return None
                 leaves, tree = jax.tree.flatten(like)
-                loaded = [file[f"leaf{i}"] for i in range(len(leaves))]
+                loaded = [_like(file[f"leaf{i}"], leaf) for i, leaf in enumerate(leaves)]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return jax.tree.unflatten(tree, loaded)
@@ -68,3 +69,9 @@ class Checkpoint:
         """Forget what was saved."""
         self.path.unlink(missing_ok=True)
         self.saved = time.monotonic()
+
+
+def _like(array: np.ndarray, leaf: Any) -> np.ndarray:
+    """An array as it was before it was `stored`."""
+    dtype = getattr(leaf, "dtype", array.dtype)
+    return array.astype(dtype) if dtype.isbuiltin == 2 else array

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,6 +11,7 @@ import numpy as np
 
 from goodfit.errors import ModelError
 from goodfit.models import copies, draws
+from goodfit.models.once import once
 from goodfit.models.walk import flat_layers, own_weights
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _config(initializer: Any) -> dict[str, Any]:
     return getattr(initializer, "get_config", dict)()
 
 
-@lru_cache(maxsize=16)
+@once
 def _initializers(model: keras.Model) -> list[list[tuple[keras.Variable, Callable[..., Any]]]]:
     """The variables of each trainable layer with what initialises them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from goodfit.errors import first_line
 from goodfit.models import lane_form
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
+from goodfit.models.once import once
 from goodfit.models.walk import flat_layers, graph_layers, is_graph
 
 _STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call", "__call__")
@@ -28,7 +29,7 @@ _ELEMENTWISE = {
 _ROWS = 6  # of the batch that layers of one's own are tried on
 
 
-@lru_cache(maxsize=64)
+@once
 def of(network: Network) -> str | None:
     """Why a network cannot train in lanes, as half a sentence; None where it can.
 
@@ -73,7 +74,6 @@ def told(networks: Mapping[str, Network]) -> list[str]:
     return [f"{', '.join(n)} {verb[len(n) == 1]} one run after the other: {why}." for why, n in reasons.items()]
 
 
-@cache
 def _schedule(optimizer: keras.optimizers.Optimizer) -> str | None:
     """Why a learning rate cannot be one of lanes."""
     rate = optimizer._learning_rate
@@ -86,6 +86,7 @@ def _schedule(optimizer: keras.optimizers.Optimizer) -> str | None:
     return None
 
 
+@cache
 def _functional() -> type:
     """Keras's class of functional models."""
     x = keras.Input((1,))

@@ -16,8 +16,8 @@ import numpy as np
 from goodfit.models import copies, draws, objective
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
-from goodfit.models.swap import PENALTIES, pooled, swapped, swapped_rate
-from goodfit.models.walk import flat_layers, graph_layers, own_weights, readers
+from goodfit.models.swap import PENALTIES, pooled, swapped, varied
+from goodfit.models.walk import flat_layers, own_weights, readers
 
 Array = np.ndarray
 
@@ -66,7 +66,7 @@ def of(network: Network, *, sparse: bool, fused: bool = True) -> LaneForm:
     stock = network.model
     head = sparse_head(stock) if sparse else None
     keep = head is not None and not (fused and _plain(head))
-    rates = {id(layer): str(i) for i, layer in enumerate(x for x in graph_layers(stock) if swapped_rate(x))}
+    rates = {id(layer): key for key, layer in varied(stock).items()}
     salts: dict[int, int] = {}
     pools = pooled(stock)
     taken = {id(pool) for pool in pools.values()}

@@ -16,8 +16,8 @@ from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.objective import Objective
 from goodfit.models.recipe import Recipe
 from goodfit.models.stack import hidden
-from goodfit.models.swap import swapped_rate
-from goodfit.models.walk import graph_layers, is_graph, output_activation, output_shape
+from goodfit.models.swap import swapped_rate, varied
+from goodfit.models.walk import output_activation, output_shape
 from goodfit.settings import require_jax
 
 require_jax()
@@ -173,11 +173,7 @@ def of(
     plain, smoothing = objective.prepared(loss, units)
     thresholds = [m.threshold for m in metrics if isinstance(m, keras.metrics.BinaryAccuracy) and m.threshold != 0.5]
     aim = objective.of(plain, units, output_activation(model), next(iter(thresholds), None))
-    rates: dict[str, float] = {}
-    for layer in graph_layers(model) if is_graph(model) else ():
-        name = swapped_rate(layer)
-        if name:
-            rates[str(len(rates))] = float(getattr(layer, name))
+    rates = {key: float(getattr(layer, swapped_rate(layer) or "")) for key, layer in varied(model).items()}
     return Network(
         model,
         optimizer,

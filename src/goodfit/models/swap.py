@@ -9,7 +9,7 @@ import keras
 from goodfit.models import copies
 from goodfit.models import lane_images as li
 from goodfit.models import lane_layers as ll
-from goodfit.models.walk import flat_layers, is_graph
+from goodfit.models.walk import flat_layers, graph_layers, is_graph
 
 PENALTIES = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 """Regularizers whose factors may differ between lanes."""
@@ -37,6 +37,12 @@ def swapped_rate(layer: Any) -> str | None:
     if not stock or (kind == "AlphaDropout" and config.get("noise_shape") is not None):
         return None
     return _RATES.get(kind)
+
+
+def varied(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """The layers of a graph whose number lanes may vary, by its key among a lane's rates."""
+    layers = graph_layers(model) if is_graph(model) else []
+    return {str(i): layer for i, layer in enumerate(x for x in layers if swapped_rate(x))}
 
 
 def pooled(model: keras.Model) -> dict[int, keras.layers.Layer]:

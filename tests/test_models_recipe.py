@@ -1,6 +1,8 @@
 """A Keras model of one's own as a recipe: treatments change it where that has a meaning, and leave it alone elsewhere."""
 
+import gc
 import json
+from weakref import ref
 
 import keras
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from goodfit import treat
 from goodfit.errors import ModelError, UsageError
-from goodfit.models import initial, lane_form, network, predict, surgery
+from goodfit.models import initial, lane_form, network, obstacles, predict, surgery
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.recipe import Recipe
 from goodfit.models.source import load_model
@@ -181,6 +183,19 @@ def test_the_same_model_made_again_is_the_same_recipe_and_another_is_another():
     other = dense()
     other.compile(keras.optimizers.Adam(0.01, beta_1=0.8), "sparse_categorical_crossentropy")
     assert recipe(lambda: other).model != recipe(dense).model
+
+
+def test_a_model_is_let_go_with_the_last_of_its_recipes_and_networks():
+    base = recipe(dense)
+    changed, built = base.but(dropout=0.3), network.from_recipe(base, 5, 3)
+    assert obstacles.of(built) is None
+    source, net = ref(base.original), ref(built)
+    del base, built
+    gc.collect()
+    assert (source() is changed.original, net()) == (True, None)
+    del changed
+    gc.collect()
+    assert source() is None
 
 
 def test_frozen_and_adapted_layers_keep_what_they_know():

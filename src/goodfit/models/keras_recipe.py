@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Self, final
+from weakref import WeakValueDictionary
 
 import keras
 import numpy as np
@@ -20,8 +21,8 @@ from goodfit.models.source import Source, load_model
 from goodfit.models.surgery import Shape
 from goodfit.models.walk import graph_layers, input_shapes, is_graph, output_shape
 
-_MODELS: dict[str, Source] = {}
-"""The models that recipes were made of, by fingerprint."""
+_MODELS: WeakValueDictionary[str, Source] = WeakValueDictionary()
+"""The models that recipes were made of, by fingerprint, as long as there are such recipes."""
 _SHAPE = ("units", "dropout", "l1", "l2", "batch_normalization", "augmentation")
 _FIXED = ("filters", "model", "name", "source", "layers", "loss", "activation", "optimizer")
 
@@ -60,6 +61,11 @@ class KerasRecipe(Recipe):
     layers: tuple[str, ...] = ()
     loss: str = ""
     class_weight: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the model besides."""
+        super().__post_init__()
+        object.__setattr__(self, "_source", _MODELS.get(self.model))
 
     def allowed_optimizers(self) -> tuple[str, ...]:
         """Whatever the model came with."""
@@ -102,6 +108,8 @@ class KerasRecipe(Recipe):
         given = source.class_weight
         weights = None if given is None else tuple(of_classes(given, max(units, 2)).tolist())
         hidden = [getattr(x, "activation", None) for x in graph_layers(model)] if is_graph(model) else []
+        model_key = _fingerprint(source)
+        source = _MODELS.setdefault(model_key, source)
         recipe = cls(
             units=() if shape.width is None else (shape.width,),
             activation=next((getattr(a, "__name__", "") for a in hidden if a is not None), ""),
@@ -114,14 +122,13 @@ class KerasRecipe(Recipe):
             learning_rate=rates.highest(settings.optimizer),
             weight_decay=float(config.get("weight_decay") or 0.0),
             label_smoothing=smoothing,
-            model=_fingerprint(source),
+            model=model_key,
             name=source.name,
             source=source.where,
             layers=tuple(_told(x) for x in model.layers if not isinstance(x, keras.layers.InputLayer)),
             loss=_loss_name(settings.loss),
             class_weight=weights,
         )
-        _MODELS.setdefault(recipe.model, source)
         given_too = {"batch_size": source.batch_size, "epochs": source.epochs}
         return recipe.but(**{k: v for k, v in given_too.items() if v is not None}).but(**changes)
 
@@ -132,9 +139,10 @@ class KerasRecipe(Recipe):
         Raises:
             ModelError: The model is not at hand, or is not the same any more.
         """
-        if d["model"] not in _MODELS and d.get("source"):
-            cls.of(load_model(d["source"]))
-        if d["model"] not in _MODELS:
+        held = _MODELS.get(d["model"])
+        if held is None and d.get("source"):
+            held = cls.of(load_model(d["source"])).original
+        if held is None or d["model"] not in _MODELS:
             raise ModelError(
                 f"the model {d.get('name', '')!r} is not the one that this recipe was made of",
                 fix="Give goodfit the model as it was then.",
@@ -164,7 +172,8 @@ class KerasRecipe(Recipe):
     @property
     def original(self) -> Source:
         """The model that this recipe was made of."""
-        return _MODELS[self.model]
+        source: Source = vars(self)["_source"]
+        return source
 
     def build(self, features: Any = None, *, dropout_layers: bool = False) -> Parts:
         """The model, not compiled, and how to train it.
@@ -194,13 +203,12 @@ class KerasRecipe(Recipe):
     def _shaped(self, *, dropout_layers: bool = False) -> keras.Model:
         width = self.units[0] if self.units else None
         shape = Shape(width, self.dropout, self.l1, self.l2, self.batch_normalization, self.augmentation)
-        return _built(self.model, shape, dropout_layers)
+        return _built(self.original.model, shape, dropout_layers)
 
 
 @lru_cache(maxsize=16)
-def _built(fingerprint: str, shape: Shape, dropout_layers: bool) -> keras.Model:
+def _built(model: keras.Model, shape: Shape, dropout_layers: bool) -> keras.Model:
     """A model in some shape."""
-    model = _MODELS[fingerprint].model
     try:
         return surgery.changed(model, shape, dropout_layers=dropout_layers)
     except ModelError:

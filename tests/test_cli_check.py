@@ -67,6 +67,12 @@ def test_from_python(files):
     assert goodfit.check(model, data=(x, y)) == []
     assert [f.code for f in goodfit.check(model, data=(x, y + 1))] == ["wrong_loss"]
     assert goodfit.check(model, data=(x * 1000, y))[0].code == "unscaled_input"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
+    model.compile("adam", "categorical_crossentropy")
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": np.arange(50) % 3})
+    assert goodfit.check(model, data=frame, target="y") == []
+    frame = frame.with_columns(y=pl.Series(np.arange(50) % 4))
+    assert "one-hot rows of 4" in goodfit.check(model, data=frame, target="y")[0].message
     with pytest.raises(UsageError, match="goes with a model"):
         goodfit.check((x, y), data=(x, y))
     with pytest.raises(goodfit.GoodfitError, match="do not go into the model"):

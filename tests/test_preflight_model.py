@@ -239,3 +239,14 @@ def test_nothing_of_the_model_is_touched():
     preflight.model(model, X, TEN)
 
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"])
+@pytest.mark.parametrize("units", [9, 10])
+def test_class_indices_are_judged_as_what_the_loss_takes(loss, units):
+    model = dense(units, "softmax", loss)
+    taken = TEN if loss.startswith("sparse") else ONE_HOT
+    output = np.asarray(model(X))
+    told = [f.to_dict() for f in preflight.model(model, X, TEN, output, indices=True)]
+    assert told == [f.to_dict() for f in preflight.model(model, X, taken, output)]
+    assert Targets.of(np.asarray([0, 10**12]), one_hot=True).width == 10**12 + 1  # no row of them is made

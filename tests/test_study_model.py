@@ -59,6 +59,8 @@ def wide():
     return keras.Sequential([keras.Input((7,)), L.Dense(3, activation="softmax")])
 def binary():
     return keras.Sequential([keras.Input((4,)), L.Dense(1, activation="sigmoid")])
+def narrow():
+    return keras.Sequential([keras.Input((4,)), L.Dense(2, activation="softmax")])
 """
 
 
@@ -211,8 +213,8 @@ def test_what_is_wrong_with_a_model_is_said_before_it_is_trained(tmp_path):
         first = study["variants"][0]["findings"][0]
         assert first["code"] == code
         assert view.said.index(first["message"]) < next(i for i, s in enumerate(view.said) if "Training" in s)
-    assert given.found(wrong("softmax", "sparse_categorical_crossentropy"), Y) == []
-    assert given.found(wrong("softmax", "categorical_crossentropy"), Y) == []
+    assert given.found(wrong("softmax", "sparse_categorical_crossentropy"), 3) == []
+    assert given.found(wrong("softmax", "categorical_crossentropy"), 3) == []
 
 
 def test_a_model_without_an_input_tells_by_its_layers_what_it_takes():
@@ -316,6 +318,7 @@ def test_bad_weights_are_told(kwargs, says):
         ("two", "the model takes 2 inputs"),
         ("wide", r"expected rows of shape \(4,\).*received an input of shape \(7,\)"),
         ("binary", "1 unit for 3 classes"),
+        ("narrow", "2 units for 3 classes"),
         ("missing", "has no function 'missing'"),
     ],
 )

@@ -68,7 +68,7 @@ def check(
         for name, value in (("test", test), ("difference", difference)):
             if value is not None:
                 raise UsageError(f"{name} is about data, and this is a model", fix="Check the data by themselves.")
-        return check_model(source, data, target, text=text, encoding=encoding)
+        return check_model(source, data, target, encoding=encoding)
     if data is not None:
         raise UsageError("data goes with a model", expected="a Keras model or a .keras file", received=str(source)[:80])
     return check_data(source, target, text=text, test=test, difference=difference, encoding=encoding)
@@ -82,14 +82,14 @@ def is_model(source: Any) -> bool:
 
 
 def check_model(
-    model: Any, data: Any = None, target: str | None = None, *, text: str | None = None, encoding: str | None = None
+    model: Any, data: Any = None, target: str | None = None, *, encoding: str | None = None
 ) -> list[Finding]:
     """Say what is wrong with a Keras model and its compile settings; see `check`."""
     if isinstance(model, (str, os.PathLike)):
         model = _loaded(Path(model).expanduser())
     if data is None:
         return preflight.model(model)
-    x, y = _batch(model, data, target, text, encoding)
+    x, y, indices = _batch(model, data, target, encoding)
     output = None
     if isinstance(x, np.ndarray) and getattr(model, "built", False):
         from goodfit.doctor.probe import Probe
@@ -104,10 +104,11 @@ def check_model(
                 received=f"shape {x.shape}",
                 fix=first_line(error),
             ) from None
-        first = [f for f in preflight.model(model, x[few], y[few], output) if f.code == "exploding_gradient"]
-        found = preflight.model(model, x, y)
+        begun = preflight.model(model, x[few], y[few], output, indices=indices)
+        first = [f for f in begun if f.code == "exploding_gradient"]
+        found = preflight.model(model, x, y, indices=indices)
         return found if any(f.severity == "error" for f in found) else gravest_first([*found, *first])
-    return preflight.model(model, None, y)
+    return preflight.model(model, None, y, indices=indices)
 
 
 def _loaded(path: Path) -> Any:
@@ -129,11 +130,14 @@ def _loaded(path: Path) -> Any:
 
 
 def _batch(
-    model: Any, data: Any, target: str | None, text: str | None, encoding: str | None
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Rows as they go into the model (None where that is not known) and labels as `fit` takes them."""
+    model: Any, data: Any, target: str | None, encoding: str | None
+) -> tuple[np.ndarray | None, np.ndarray, bool]:
+    """Rows as they go into the model (None where that is not known), labels, and whether these are one a row.
+
+    A file has one label a row: whoever uses a loss of one-hot rows makes them of it. Two arrays are what `fit` takes.
+    """
     if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, np.ndarray) for part in data):
-        return data[0], data[1]
+        return data[0], data[1], False
     raw = _opened(data, encoding, target)
     features, values = _parted(raw, raw.target if target is None else target)
     there = values.is_not_null().to_numpy()
@@ -145,18 +149,14 @@ def _batch(
     else:
         y = numbers.to_numpy()
         y = y.astype(np.int64) if np.all(y == np.round(y)) else y
-    loss = preflight.Network.of(model).loss
-    if loss == "categorical_crossentropy" and y.dtype.kind == "i" and y.min() >= 0 and text is None:
-        # A file has one label a row; whoever uses this loss turns it into one-hot rows.
-        y = np.eye(int(y.max()) + 1, dtype=np.float32)[y]
     if inputs.names(features):
-        return None, y
+        return None, y, True
     if isinstance(features, np.ndarray):
-        return features[there], y
+        return features[there], y, True
     frame = columns.tidy(features).filter(pl.Series(there))
     shape = getattr(model, "input_shape", None)
     fits = isinstance(shape, tuple) and shape[1:] == (frame.width,) and all(d.is_numeric() for d in frame.dtypes)
-    return (frame.cast(pl.Float32).to_numpy() if fits else None), y
+    return (frame.cast(pl.Float32).to_numpy() if fits else None), y, True
 
 
 def check_data(

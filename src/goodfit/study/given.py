@@ -8,16 +8,19 @@ import numpy as np
 
 from goodfit.diagnose import preflight
 from goodfit.diagnose.finding import Finding
+from goodfit.models.network import output_units
 
 
-def found(model: Any, labels: np.ndarray) -> list[Finding]:
+def found(model: Any, classes: int) -> list[Finding]:
     """What `goodfit check` says of a model.
 
     Args:
         model: The model as it was given, compiled or not.
-        labels: Class indices `(rows,)`.
+        classes: Number of classes.
+
+    Raises:
+        ModelError: Its output does not fit the classes.
     """
-    units = model.outputs[0].shape[-1] if getattr(model, "outputs", None) else None
-    sparse = "sparse" in (preflight.Network.of(model).loss or "")
-    y = labels if sparse or units in (None, 1) else np.eye(units, dtype=np.float32)[labels]
-    return [finding for finding in preflight.model(model, None, y) if finding.severity != "info"]
+    output_units(model, classes)
+    few = np.repeat(np.arange(classes), 2)  # numbers that all differ would not be taken for classes
+    return [finding for finding in preflight.model(model, None, few, indices=True) if finding.severity != "info"]

@@ -361,7 +361,7 @@ class Study:
     @cached_property
     def seen_before(self) -> list[Finding]:
         """What is wrong with a model of the user's own as it was given."""
-        return given.found(self.source.model, self.labels) if self.source else []
+        return given.found(self.source.model, len(self.dataset.classes)) if self.source else []
 
     @cached_property
     def baseline(self) -> dict[str, float | None]:

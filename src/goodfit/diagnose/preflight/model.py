@@ -22,7 +22,7 @@ from goodfit.diagnose.preflight.network import Network
 from goodfit.diagnose.preflight.targets import Targets
 
 
-def model(model: Any, x: Any = None, y: Any = None, output: Any = None) -> list[Finding]:
+def model(model: Any, x: Any = None, y: Any = None, output: Any = None, *, indices: bool = False) -> list[Finding]:
     """Say what is wrong with a Keras model and its compile settings before it is trained.
 
     Args:
@@ -30,12 +30,14 @@ def model(model: Any, x: Any = None, y: Any = None, output: Any = None) -> list[
         x: Rows that go into it (a batch will do), shape `(rows, ...)`.
         y: Their labels as `fit` takes them.
         output: What the model gives for the first rows of `x` in inference mode, shape `(n, units)`.
+        indices: Whether `y` are class indices that are yet to become what the loss takes.
 
     Returns:
         Findings, the gravest first; none for a healthy model, and none about what is not recognised.
     """
     network = Network.of(model)
-    targets = None if y is None else Targets.of(y)
+    coded = {"one_hot": indices and network.one_hot}
+    targets = None if y is None else Targets.of(y, **coded)
     rows = x if isinstance(x, np.ndarray) else None
     found = [
         *double_softmax.check(network, targets),
@@ -47,6 +49,6 @@ def model(model: Any, x: Any = None, y: Any = None, output: Any = None) -> list[
         *useless_bias.check(network, targets),
     ]
     if output is not None and targets is not None and not any(f.severity == "error" for f in found):
-        first = None if y is None else Targets.of(np.asarray(y)[: len(output)])
+        first = None if y is None else Targets.of(np.asarray(y)[: len(output)], **coded)
         found += first_loss.check(network, first, np.asarray(output))
     return gravest_first(found)

@@ -211,6 +211,13 @@ class Network:
             return False
         return bool(getattr(model, "built", True))
 
+    @property
+    def one_hot(self) -> bool:
+        """Whether its loss takes one-hot rows of class indices: it compares several units, each with a target."""
+        if self.loss == "sparse_categorical_crossentropy":
+            return False
+        return self.units > 1 if self.units else self.loss == "categorical_crossentropy"
+
     @cached_property
     def output(self) -> tuple[Part, ...]:
         """The last parts, from the end: activations (and what changes the shape only) and the layer before them."""

@@ -33,9 +33,14 @@ class Targets:
     classes: Array | None
 
     @classmethod
-    def of(cls, y: Any) -> Targets | None:
-        """Look at labels; None where they are no plain array of numbers, empty or not finite."""
+    def of(cls, y: Any, *, one_hot: bool = False) -> Targets | None:
+        """Look at labels; None where they are no plain array of numbers, empty or not finite.
+
+        With `one_hot`, class indices stand for the one-hot rows that are made of them.
+        """
         y = np.asarray(y)
+        if one_hot and y.ndim == 1 and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() > 0:
+            return cls("one_hot", int(y.max()) + 1, (0.0, 1.0), 0.0, 1.0, len(y), y)
         if y.dtype.kind == "b":
             y = y.astype(np.int8)
         if y.dtype.kind not in "iuf" or y.ndim not in (1, 2) or not y.size or not np.all(np.isfinite(y)):

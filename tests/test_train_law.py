@@ -1,5 +1,7 @@
 """The law of the lanes: a lane gives what the same Keras model gives trained alone on the same batches."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import scipy.sparse as sp
 from goodfit.models import initial, lane_form, network
 from goodfit.models.recipe import Recipe
 from goodfit.train import chunk as chunks
+from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained
 from goodfit.train.loop import Engine, Stopped
@@ -143,10 +146,10 @@ def test_dropout_equals_a_network_with_the_same_mask(data):
 PROGRAMS: dict = {}  # compiled once for all tests: what is trained on is an argument of a program
 
 
-def trained(lanes, x, y, **kwargs) -> list[Trained]:
+def trained(lanes, x, y, how=(), **kwargs) -> list[Trained]:
     engine = Engine(x, y, **{"rows": np.arange(ROWS), **kwargs})
     engine.programs = PROGRAMS.setdefault(hasattr(x, "tocsr"), {})
-    return engine.train(lanes, keep=lambda lane: True)
+    return engine.train(lanes, keep=lambda lane: True, **dict(how))
 
 
 def same(a: Trained, b: Trained, tolerance: float = 2e-5) -> bool:
@@ -311,6 +314,54 @@ def test_training_that_was_stopped_goes_on_to_the_same_numbers(after, data, tmp_
     assert seen[0] == after + 1
     assert all(same(a, b, 0.0 + 1e-12) for a, b in zip(whole, runs, strict=True))
     assert not checkpoint.path.exists()
+
+
+def known(runs):
+    """Of chunks, the runs that are done."""
+    done = {run.seed: run for run in runs}
+    return lambda lanes: [done[lane.seed] for lane in lanes if lane.seed in done] or None
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_training_stops_in_the_last_epoch_of_a_chunk_too(epochs, data, tmp_path):
+    x, y = data
+    lanes, seen, done = lanes_of(DROPPED.but(epochs=epochs), 3), [], []
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    how = {"on_epoch": lambda p: seen.append(p.lanes[0].seed), "on_chunk": done.extend}
+    with pytest.raises(Stopped):
+        trained(lanes, x, y, how, memory=1, checkpoint=checkpoint, stop=lambda: len(seen) == epochs)
+    assert seen == [1] * epochs
+    assert [run.seed for run in done] == [1]
+    again = trained(lanes, x, y, {**how, "known": known(done)}, memory=1, checkpoint=checkpoint)
+    assert seen == [1] * epochs + [2] * epochs + [3] * epochs
+    assert all(same(a, b) for a, b in zip(trained(lanes, x, y), again, strict=True))
+
+
+def test_a_checkpoint_of_a_program_of_another_size_is_none(data, tmp_path, monkeypatch):
+    """The last of seven lanes is alone in its chunk whether three or two train at once."""
+    x, y = data
+    lanes = lanes_of(DROPPED, 3, seeds=range(7))
+    whole = trained(lanes, x, y)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    for at_once, stop in ((3, StopAfter(1)), (2, lambda: False)):
+        monkeypatch.setattr(plan, "lanes_at_once", lambda *given, at_once=at_once: at_once)
+        try:
+            last = trained(lanes, x, y, {"known": known(whole[:6])}, checkpoint=checkpoint, stop=stop)[-1]
+        except Stopped:
+            assert checkpoint.path.exists()
+    assert same(last, whole[-1])
+
+
+def test_a_checkpoint_is_read_without_a_copy(tmp_path):
+    checkpoint, tree = Checkpoint(tmp_path / "checkpoint.npz"), [np.ones(1_000_000), np.ones(1_000_000)]
+    checkpoint.save("tag", tree, force=True)
+    tracemalloc.start()
+    loaded = checkpoint.load("tag", tree)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # the arrays are 16 MB
+    assert all(np.array_equal(a, b) for a, b in zip(loaded, tree, strict=True))
+    assert checkpoint.load("other", tree) is None
 
 
 def test_a_damaged_checkpoint_is_no_checkpoint(data, tmp_path):

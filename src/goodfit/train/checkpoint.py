@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 import zipfile
@@ -56,7 +55,7 @@ class Checkpoint:
     def load(self, tag: str, like: Any) -> Any | None:
         """The tree saved under this tag, in the structure of `like`; None if there is none (or it is damaged)."""
         try:
-            with np.load(io.BytesIO(self.path.read_bytes())) as file:
+            with self.path.open("rb") as opened, np.load(opened) as file:
                 if str(file["tag"]) != tag:
                     return None
                 leaves, tree = jax.tree.flatten(like)

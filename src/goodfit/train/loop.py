@@ -130,6 +130,8 @@ class Engine:
                 on_chunk(runs)
                 if self.checkpoint:
                     self.checkpoint.clear()
+                if self.stop():
+                    raise Stopped
             done.update(zip(indices, runs, strict=True))
         return [done[i] for i in range(len(lanes))]
 
@@ -173,7 +175,7 @@ class Engine:
         on_epoch: Callable[[Progress], None],
         look: bool,
     ) -> list[Trained]:
-        """Train lanes that fit at once, from a checkpoint if there is one of just these.
+        """Train lanes that fit at once, from a checkpoint if there is one of just these in a program of this size.
 
         `parts` are what is left of this call, `after` those of later ones.
         """
@@ -182,7 +184,7 @@ class Engine:
         rows = self.x, self.y, stream, self.sample_weight
         chunk = Chunk(program, lanes, part.size, *rows, keep=keep, look=look)
         names = "|".join(f"{lane.variant}/{lane.seed}/{lane.network.epochs}" for lane in lanes)
-        tag = hashlib.sha256(f"{names}|{lanes[0].network.structure}".encode()).hexdigest()
+        tag = hashlib.sha256(f"{names}|{part.size}|{lanes[0].network.structure}".encode()).hexdigest()
         if self.checkpoint and (saved := self.checkpoint.load(tag, chunk.tree())) is not None:
             chunk.restore(saved)
         wasted = 0.0

@@ -1,10 +1,17 @@
 """The time that a study has and takes: what is left, and what a budget cuts."""
 
 import json
+import time
+from types import SimpleNamespace
 
-from goodfit import job
+import pytest
+
+from goodfit import data, job
 from goodfit.study import sentences
+from goodfit.study.options import Options
+from goodfit.study.study import Study
 from goodfit.study.view import Silent
+from goodfit.train.loop import Stopped
 from goodfit.train.pace import Pace
 from test_study import FIT, RECIPE, table
 
@@ -71,3 +78,42 @@ def test_a_budget_cuts_seeds_and_treatments(tmp_path):
     journal = [json.loads(line) for line in (tmp_path / "out" / "journal.jsonl").read_text().splitlines()]
     runs = [(e["stage"], e["run"]["variant"], e["run"]["seed"]) for e in journal if e["event"] == "run"]
     assert len(runs) == len(set(runs))  # nothing was trained twice
+
+
+def seeds_of(out, monkeypatch, stop_at: int | None = None) -> int:
+    """How many seeds a budget of 50 leaves where an epoch takes a second, five in all, stopped after so many."""
+    now = [0.0]
+
+    class Ticking(Silent):
+        def progress(self, stage, progress):
+            now[0] += 1
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], strftime=time.strftime)
+    monkeypatch.setattr("goodfit.study.study.time", clock)
+    options = Options(seeds=29, recipe=RECIPE, treatments=(), budget=50.0)
+    study = Study(data.load(table(), "species"), out, options, view=Ticking(), stop=lambda: now[0] == stop_at)
+    try:
+        study.search_base()
+        return len(study.seeds)
+    finally:
+        study.folder.close()
+
+
+def test_a_study_that_is_resumed_has_no_more_time(tmp_path, monkeypatch, killed):
+    assert seeds_of(tmp_path / "whole", monkeypatch) == 12
+    for after in (1, 4):
+        with pytest.raises(Stopped):
+            seeds_of(tmp_path / str(after), monkeypatch, stop_at=after)
+        assert seeds_of(tmp_path / str(after), monkeypatch) == 12
+    with killed(0):
+        seeds_of(tmp_path / "known", monkeypatch)
+    assert seeds_of(tmp_path / "known", monkeypatch) == 12
+
+
+def test_a_journal_that_does_not_say_when_training_began_is_read(tmp_path, monkeypatch, killed):
+    with killed(0):
+        seeds_of(tmp_path, monkeypatch)
+    journal = tmp_path / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if "began" not in line))
+    assert seeds_of(tmp_path, monkeypatch) == 12

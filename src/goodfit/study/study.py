@@ -205,11 +205,12 @@ class Study:
         if not self.known:
             _ = self.x  # a stage of its own; a study that is finished needs none of it
         if self.options.budget:
-            began, first = time.perf_counter(), min(FEWEST, self.options.seeds)
+            first = min(FEWEST, self.options.seeds)
+            began = self.decide("began", lambda: 0.0 if self.known else self.clock)
             then = "; the budget decides on more" if first < self.options.seeds and not self.decided else ""
             self.view.stage(f"Training the base network with {count(first, 'seed')}{then}")
             self.train("search", {"base": self.base}, range(first))
-            self.decide("seeds", lambda: self.affordable_seeds(time.perf_counter() - began))
+            self.decide("seeds", lambda: self.affordable_seeds(self.clock - began))
             if more := self.seeds[first:]:
                 self.view.stage(f"Training the base network with {count(len(more), 'more seed')}")
                 self.train("search", {"base": self.base}, more)
@@ -346,7 +347,7 @@ class Study:
     @cached_property
     def engine(self) -> Engine:
         """The lanes engine on the development rows."""
-        checkpoint = Checkpoint(self.folder.path / "checkpoint.npz")
+        checkpoint = Checkpoint(self.folder.path / "checkpoint.npz", on_save=self.note_clock)
         searched = np.any([self.member(seed) == TRAIN for seed in range(self.options.seeds)], axis=0)
         rows = np.flatnonzero(searched)  # whichever seeds come first, all see the same batches
         counts = None if self.dataset.weights is None else self.dataset.weights[self.rows]
@@ -383,6 +384,10 @@ class Study:
     def clock(self) -> float:
         """Seconds worked on the study, earlier calls included."""
         return self.before + time.perf_counter() - self.started
+
+    def note_clock(self) -> None:
+        """Write down the time that half-trained runs took."""
+        self.folder.append({"event": "clock", "clock": round(self.clock, 3)})
 
     @property
     def temperature(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ class Checkpoint:
     Args:
         path: The file; there is at most one.
         every: Seconds between two saves at least.
+        on_save: Called after each of them.
     """
 
-    def __init__(self, path: Path, every: float = 20.0):
+    def __init__(self, path: Path, every: float = 20.0, on_save: Callable[[], None] = lambda: None):
         self.path = path
         self.every = every
+        self.on_save = on_save
         self.saved = time.monotonic()
 
     def save(self, tag: str, tree: Any, *, force: bool = False) -> None:
@@ -42,6 +45,7 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self.path)
+            self.on_save()
         except OSError as error:  # a convenience that fails must not end a training that goes on
             part.unlink(missing_ok=True)
             if force:

@@ -60,6 +60,13 @@ class Noisy(keras.Model):
         return super().train_step(*args, **kwargs)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Reticent(keras.Model):
+    def train_step(self, *args, **kwargs):
+        logs, state = super().train_step(*args, **kwargs)
+        return {"total_loss": logs["loss"]}, state
+
+
 def stack(*layers, loss="sparse_categorical_crossentropy", optimizer="sgd", kind=keras.Sequential):
     x = keras.Input((6,))
     h = x
@@ -154,6 +161,18 @@ def test_a_model_of_ones_own_stops_early_and_goes_on_where_it_was(tmp_path):
     assert seen[0] == (1, 2)
     assert all(same(a, b, 1e-6) for a, b in zip(whole, again, strict=True))
     assert np.isfinite(whole[0].curves["accuracy"]).all()
+
+
+def test_a_train_step_that_tells_no_loss_is_judged_by_what_is_measured():
+    runs = []
+    for kind in (Noisy, Reticent):
+        own = network.of(stack(kind=kind).model, keras.optimizers.SGD(), "sparse_categorical_crossentropy", 3, epochs=3)
+        runs += trained([Lane("v", 1, own, member(1))])
+    told, silent = (run.curves for run in runs)
+    assert np.allclose(told["val_loss"], silent["val_loss"], atol=1e-6)
+    assert np.array_equal(silent["loss"], silent["train_loss"])
+    assert np.array_equal(silent["accuracy"], silent["train_accuracy"])
+    assert not np.allclose(told["loss"], told["train_loss"], atol=1e-3)
 
 
 def test_what_keras_itself_cannot_train_is_told():

@@ -133,7 +133,8 @@ class Chunk:
         jax.block_until_ready(running)  # else what is compiled next hides the time that it takes
         measured = program.evaluate(program.kept(self.state), self.constants, self.x, self.y, self.blocks)
         seen = self.probe.after(before, self.state)
-        values = {k: self._of_lanes(np.asarray(v, np.float64)) for k, v in {**running, **measured, **seen}.items()}
+        told = {k: measured[f"train_{k}"] for k in ("loss", "accuracy")} | running  # a model may tell no running ones
+        values = {k: self._of_lanes(np.asarray(v, np.float64)) for k, v in {**told, **measured, **seen}.items()}
         self.curves[:, self.epoch - 1] = [np.where(was, values.get(k, np.nan), np.nan) for k in self.names]
         sound = np.isfinite(values["loss"]) & np.isfinite(values["train_loss"])
         better = was & sound & (values["val_loss"] < self.best_loss) & self.stops

@@ -126,8 +126,11 @@ class Single:
     # -- training ------------------------------------------------------------------------------------------------
 
     def epoch(self, state: State, lanes: State, active: Any, x: Any, y: Any, order: Array) -> Any:
-        """As in `Program`; layers that keep state in Python keep it."""
-        model, labels = self._write(state), np.asarray(y)
+        """As in `Program`; layers that keep state in Python keep it.
+
+        What a `train_step` of one's own does not tell is left out.
+        """
+        model, labels, logs = self._write(state), np.asarray(y), dict[str, Any]()
         sums = np.zeros(3)
         own_rows = order[(order >= 0) & (lanes["member"][order] == TRAIN)]
         for own in np.split(own_rows, range(self.network.batch_size, len(own_rows), self.network.batch_size)):
@@ -143,7 +146,7 @@ class Single:
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         values = {"loss": loss / count, "accuracy": right / count, "learning_rate": rate}
         state = {**self._read(), "first": None, "slots": (), "step": state["step"] + len(order)}
-        return state, {k: np.asarray([v]) for k, v in values.items()}
+        return state, {k: np.asarray([v]) for k, v in values.items() if np.isfinite(v) or k in logs}
 
     def _trained(self, x: Any, y: Array, weight: Array | None) -> dict[str, Any]:
         """One step of Keras's; what it gives."""

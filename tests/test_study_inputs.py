@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import keras
 import numpy as np
@@ -10,10 +11,11 @@ import polars as pl
 import pytest
 
 from goodfit import checkup, data, encode, job
+from goodfit.data import inputs
 from goodfit.errors import DataError, GoodfitError, ModelError, StudyError, UsageError
 from goodfit.models.source import load_model
 from goodfit.predictor import Predictor
-from goodfit.study import feeding
+from goodfit.study import baseline, feeding
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -76,6 +78,24 @@ def file(script):
     path = script.with_name("rows.npz")
     np.savez(path, **ALL)
     return path
+
+
+@pytest.mark.parametrize("kind", ["word numbers", "several"])
+def test_the_linear_model_copies_the_rows_that_it_sees_only(kind, monkeypatch):
+    monkeypatch.setattr(baseline, "MOST_ROWS", 500)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(-1, 40, (50_000, 30), dtype=np.int32)
+    y = (ids[:, 0] == 3) | (ids == 7).any(1)
+    x = ids if kind == "word numbers" else inputs.of({"a": ids[:, :20], "b": (ids[:, 20:] == 7).astype(np.float32)})
+    validation = np.arange(len(y)) % 5 == 0
+    baseline.measure(x[:50], y[:50].astype(int), validation[:50])  # whatever is loaded once
+    tracemalloc.start()
+    found = baseline.measure(x, y.astype(int), validation)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3e6  # the rows are 6 MB
+    assert found["accuracy"] == max(y[validation].mean(), 1 - y[validation].mean())
+    assert found["linear"] > found["accuracy"] + 0.05
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from goodfit.data import inputs
 
 MOST_ROWS = 20_000
-"""Training rows that the linear model sees at the most: a yardstick, not a competitor."""
+"""Rows that the linear model learns from and is judged by, each at the most: a yardstick, not a competitor."""
 
 
 def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | None]:
@@ -28,11 +28,11 @@ def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | 
     """
     from sklearn.linear_model import LogisticRegression
 
-    train = np.flatnonzero(~validation)
+    train, held = np.flatnonzero(~validation), np.flatnonzero(validation)
     commonest = np.bincount(y[train]).argmax()
-    out: dict[str, float | None] = {"accuracy": float(np.mean(y[validation] == commonest)), "linear": None}
-    if len(train) > MOST_ROWS:
-        train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+    out: dict[str, float | None] = {"accuracy": float(np.mean(y[held] == commonest)), "linear": None}
+    train, held = (_few(rows) for rows in (train, held))
+    x = x[np.concatenate([train, held])]
     if inputs.names(x):
         x = np.concatenate([part.reshape(len(x), -1) for part in inputs.each(x)], axis=1)
     if isinstance(x, np.ndarray) and x.dtype.kind == "i":
@@ -41,9 +41,14 @@ def measure(x: Any, y: np.ndarray, validation: np.ndarray) -> dict[str, float | 
     if len(np.unique(y[train])) > 1 and np.ndim(flat) == 2:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an unfinished fit is good enough for a yardstick
-            model = LogisticRegression(max_iter=50, tol=1e-2).fit(flat[train], y[train])
-        out["linear"] = float(model.score(flat[validation], y[validation]))
+            model = LogisticRegression(max_iter=50, tol=1e-2).fit(flat[: len(train)], y[train])
+        out["linear"] = float(model.score(flat[len(train) :], y[held]))
     return out
+
+
+def _few(rows: np.ndarray) -> np.ndarray:
+    """Rows of which there are `MOST_ROWS` at most."""
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False)) if len(rows) > MOST_ROWS else rows
 
 
 def _bag(x: np.ndarray) -> Any:

@@ -14,6 +14,7 @@ import pytest
 from goodfit import cli
 from goodfit.cli.app import COMMANDS
 from goodfit.cli.fit import default_folder, seconds, size
+from goodfit.errors import UsageError
 
 ROWS = "text,label\n" + "".join(
     f"{w} film number {i},{'good' if w == 'fine' else 'bad'}\n" for i, w in enumerate(["fine", "dull"] * 20)
@@ -254,6 +255,12 @@ def test_the_default_folder_is_never_the_data(tmp_path, monkeypatch):
     assert str(default_folder("reviews")) == "reviews-study"
     assert str(default_folder("some/where/reviews.csv")) == "reviews"
     assert str(default_folder("digits")) == "digits"
+    monkeypatch.chdir("reviews")
+    assert str(default_folder(".")) == str(default_folder("../reviews")) == "reviews"
+    assert str(default_folder("..")) == tmp_path.name
+    for nothing in ("", " "):
+        with pytest.raises(UsageError, match="DATA is empty"):
+            default_folder(nothing)
 
 
 def test_version(capsys):

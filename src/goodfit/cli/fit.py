@@ -136,9 +136,9 @@ def fit(
 
 def default_folder(data: str) -> Path:
     """The study's folder where `--out` does not name one: after the data, and never the data itself."""
-    folder = Path(Path(data).stem)
-    if not folder.name:
+    if not data.strip():
         raise UsageError("DATA is empty", expected="a file, a folder or a built-in set")
+    folder = Path(Path(os.path.abspath(data)).stem or "goodfit")  # the root has no name
     same = folder.exists() and folder.resolve() == Path(data).resolve()
     return Path(f"{folder}-study") if same else folder
 

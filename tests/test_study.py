@@ -138,7 +138,6 @@ def test_the_test_set_is_read_once_and_every_look_is_written_down(tmp_path, monk
     for _ in range(2):  # the second time all is done already
         study = Study(dataset, tmp_path / "out", options)
         result = study.run()
-        study.folder.close()
         assert result["test"]["looks"] == 1
     assert sorted(asked)[-1] == dataset.test.sum()
     assert sum(n > 0 for n in asked) == 1
@@ -283,6 +282,18 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
         Folder(tmp_path / "out", {"a": 1})
     first.close()
     Folder(tmp_path / "out", {"a": 1}).close()
+
+
+def test_a_study_lets_go_of_its_folder_when_it_ends(tmp_path):
+    dataset, options = data.load(table(), "species"), Options(seeds=2, recipe=RECIPE.but(epochs=1), treatments=())
+    stopped = Study(dataset, tmp_path / "out", options, stop=lambda: True)
+    with pytest.raises(Stopped):
+        stopped.run()
+    first = Study(dataset, tmp_path / "out", options)
+    whole = first.run()
+    stopped.stop = lambda: False  # the same object takes the folder again, with what another did in it
+    assert numbers(stopped.run()) == numbers(first.run()) == numbers(whole)
+    Study(dataset, tmp_path / "out", options).folder.close()
 
 
 def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path):

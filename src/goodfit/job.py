@@ -104,7 +104,7 @@ def fit(
     with at_most(memory):
         dataset = data.load(source, target, text, test, test_fraction, TEST_SEED, encoding=encoding, stream=True, **how)
         study = Study(dataset, out, options, command=command, view=view, stop=stop)
-        try:
+        with study.folder:  # others wait for report and predictor, too
             result = study.run()
             final = study.base.from_dict(result["chosen"]["recipe"])
             card = {k: result[k] for k in CARD}
@@ -114,6 +114,4 @@ def fit(
                 Path(out) / "predictor"
             )
             report.write(out)
-        finally:
-            study.folder.close()
         return result

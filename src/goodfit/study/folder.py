@@ -21,7 +21,7 @@ JOURNAL = "journal.jsonl"
 
 
 class Folder:
-    """A study's folder, opened for one study.
+    """A study's folder, opened for one study. As a context it is opened again if need be, and closed at the end.
 
     Args:
         path: The folder; made if it is not there.
@@ -34,8 +34,13 @@ class Folder:
 
     def __init__(self, path: str | Path, identity: dict[str, Any]):
         self.path = Path(path)
+        self.identity = json.loads(json.dumps(identity))
+        self.within = 0
+        self.open()
+
+    def open(self) -> None:
+        """Lock the folder and read its journal."""
         self.events: list[dict[str, Any]] = []
-        identity = json.loads(json.dumps(identity))
         with writing(self.path):
             if self.path.exists() and not self.path.is_dir():
                 raise StudyError(f"{self.path} is a file", expected="a folder for the study", fix="Name another --out.")
@@ -53,16 +58,16 @@ class Folder:
         try:
             self._lock()
             self._read(journal)
-            if len(self.events) == 1 and self.events[0].get("identity") != identity:
+            if len(self.events) == 1 and self.events[0].get("identity") != self.identity:
                 self._file.truncate(0)  # nothing was done in it yet
                 self.events = []
             if not self.events:
-                self.append({"event": "study", "identity": identity})
-            elif (held := self.events[0].get("identity")) != identity:
+                self.append({"event": "study", "identity": self.identity})
+            elif (held := self.events[0].get("identity")) != self.identity:
                 raise StudyError(
                     f"{self.path} holds another study",
                     expected="this study's own folder, or a new one",
-                    received=_difference(held or {}, identity),
+                    received=_difference(held or {}, self.identity),
                     fix="Name another --out, or give the options that study was started with.",
                 )
         except StudyError:
@@ -70,9 +75,20 @@ class Folder:
             raise
 
     @property
-    def resumed(self) -> bool:
-        """Whether there is work of an earlier call in it."""
-        return len(self.events) > 1
+    def closed(self) -> bool:
+        """Whether others may use it."""
+        return self._file.closed
+
+    def __enter__(self) -> Folder:
+        if self.closed:
+            self.open()
+        self.within += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.within -= 1
+        if not self.within:
+            self.close()
 
     def append(self, *events: dict[str, Any]) -> None:
         """Write events to the journal, all or none, and sync."""

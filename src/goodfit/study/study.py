@@ -142,12 +142,7 @@ class Study:
                 )
         identity = {"fingerprint": dataset.fingerprint, "test": int(dataset.test.sum()), "base": self.base.identity}
         self.folder = Folder(out, {**identity, "options": self.options.to_dict()})
-        self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
-        try:
-            self.known = runs_of(self.folder.events)
-        except StudyError:
-            self.folder.close()
-            raise
+        self.take_up()
 
     def given(self) -> Recipe:
         """The base as it is given: a recipe, a model of the user's own, or the tutorials' network."""
@@ -176,29 +171,43 @@ class Study:
                 raise UsageError(f"{name} of this model cannot be changed", received=str(value), fix=fix)
         return changed
 
+    def take_up(self) -> None:
+        """Read from the journal what is done."""
+        self.before = float(max((e.get("clock", 0.0) for e in self.folder.events), default=0.0))
+        try:
+            self.known = runs_of(self.folder.events)
+        except StudyError:
+            self.folder.close()
+            raise
+
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> dict[str, Any]:
-        """Do what is not done yet; returns what `study.json` holds.
+        """Do what is not done yet; returns what `study.json` holds. The folder is locked until the end only.
 
         Raises:
             Stopped: `stop()` was true; the same study goes on from there.
         """
-        for leak in self.leaks:
-            self.view.stage(sentences.leak(leak.to_dict()))
-        for finding in self.seen_before:
-            self.view.stage(finding.message)
-        variants = {"base": self.search_base()}
-        variants.update(self.search(self.proposed(variants["base"])))
-        comparisons = self.compare(variants)
-        choice = self.choose(variants)
-        chosen = variants[choice.value]
-        final = chosen.recipe.but(epochs=chosen.epochs, patience=None)
-        fresh = self.fresh(chosen.name, final)
-        self.refit(final, variants["base"])
-        test = self.test(final)
-        self.view.stage("Writing")
-        return result.write(self, variants, comparisons, choice, final, fresh, test)
+        again = self.folder.closed
+        with self.folder:
+            if again:
+                self.started = time.perf_counter()
+                self.take_up()
+            for leak in self.leaks:
+                self.view.stage(sentences.leak(leak.to_dict()))
+            for finding in self.seen_before:
+                self.view.stage(finding.message)
+            variants = {"base": self.search_base()}
+            variants.update(self.search(self.proposed(variants["base"])))
+            comparisons = self.compare(variants)
+            choice = self.choose(variants)
+            chosen = variants[choice.value]
+            final = chosen.recipe.but(epochs=chosen.epochs, patience=None)
+            fresh = self.fresh(chosen.name, final)
+            self.refit(final, variants["base"])
+            test = self.test(final)
+            self.view.stage("Writing")
+            return result.write(self, variants, comparisons, choice, final, fresh, test)
 
     def search_base(self) -> Variant:
         """Train the base with every seed, or with those that the budget allows."""

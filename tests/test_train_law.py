@@ -14,6 +14,7 @@ from goodfit.train import plan
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane, Trained
 from goodfit.train.loop import Engine, Stopped
+from runs import distance, same
 
 ROWS, FEATURES = 230, 40
 RECIPES = {
@@ -64,10 +65,6 @@ def alone(lane: Lane, x, y, epochs: int, order_seed: int = 0) -> keras.Model:
             else:
                 model.train_on_batch(x[rows], target[rows], sample_weight=own * len(rows) / own.sum())
     return model
-
-
-def distance(a, b) -> float:
-    return max(float(np.abs(np.asarray(v) - np.asarray(w)).max(initial=0)) for v, w in zip(a, b, strict=True))
 
 
 CASES = [(name, True, 3) for name in RECIPES] + [
@@ -150,11 +147,6 @@ def trained(lanes, x, y, how=(), **kwargs) -> list[Trained]:
     engine = Engine(x, y, **{"rows": np.arange(ROWS), **kwargs})
     engine.programs = PROGRAMS.setdefault(hasattr(x, "tocsr"), {})
     return engine.train(lanes, keep=lambda lane: True, **dict(how))
-
-
-def same(a: Trained, b: Trained, tolerance: float = 2e-5) -> bool:
-    curves = all(np.allclose(a.curves[k], b.curves[k], atol=tolerance, equal_nan=True) for k in a.curves)
-    return curves and distance(a.weights, b.weights) < tolerance and (a.variant, a.seed) == (b.variant, b.seed)
 
 
 DROPPED = Recipe(units=(6, 6), dropout=0.3, batch_normalization=True, batch_size=32, epochs=3, optimizer="adam")
@@ -312,7 +304,7 @@ def test_training_that_was_stopped_goes_on_to_the_same_numbers(after, data, tmp_
     engine.programs = PROGRAMS[True]
     runs = engine.train(lanes, keep=lambda lane: True, on_epoch=lambda p: seen.append(p.epoch))
     assert seen[0] == after + 1
-    assert all(same(a, b, 0.0 + 1e-12) for a, b in zip(whole, runs, strict=True))
+    assert all(same(a, b, 1e-12) for a, b in zip(whole, runs, strict=True))
     assert not checkpoint.path.exists()
 
 

@@ -14,6 +14,7 @@ from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import TRAIN, VALIDATION, Lane
 from goodfit.train.loop import Engine, Stopped
 from goodfit.train.pace import Pace, Part
+from runs import same
 
 ROWS, FEATURES = 120, 30
 RNG = np.random.default_rng(0)
@@ -46,15 +47,6 @@ def train(lanes, x=X, cost=0.0, **kwargs):
     done = engine.pace.epoch_done
     engine.pace.epoch_done = lambda part, size, began: (sizes.append(size), done(part, size, began))
     return engine.train(lanes, keep=lambda lane: lane.seed != 2), sizes
-
-
-def same(a, b, tolerance) -> bool:
-    curves = all(np.allclose(a.curves[k], b.curves[k], atol=tolerance, rtol=0, equal_nan=True) for k in a.curves)
-    weights = a.weights is None and b.weights is None
-    weights = weights or all(
-        np.allclose(v, w, atol=tolerance, rtol=0) for v, w in zip(a.weights, b.weights, strict=True)
-    )
-    return curves and weights and (a.seed, a.best_epoch, a.epochs_run) == (b.seed, b.best_epoch, b.epochs_run)
 
 
 @pytest.mark.parametrize("x", [X, X.toarray()], ids=["sparse", "dense"])

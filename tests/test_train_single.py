@@ -10,7 +10,8 @@ from goodfit.models.recipe import Recipe
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import Lane
 from goodfit.train.loop import Engine, Stopped
-from test_models_table import LABELS, TABLE, WEIGHTS, distance, member, net, penalties, same
+from runs import distance, same
+from test_models_table import LABELS, ROWS, TABLE, WEIGHTS, member, net, penalties
 
 L = keras.layers
 
@@ -133,9 +134,9 @@ def trained(lanes, **kwargs):
 def test_one_by_one_gives_what_the_lanes_give(monkeypatch):
     one = net(penalties(), 1)
     lanes = [Lane("v", seed, one, member(seed)) for seed in (1, 2)]
-    side_by_side = trained(lanes)
+    side_by_side = trained(lanes, rows=np.arange(ROWS))
     monkeypatch.setattr(obstacles, "of", lambda network: "forced")
-    engine = Engine(TABLE, LABELS, sample_weight=WEIGHTS)
+    engine = Engine(TABLE, LABELS, sample_weight=WEIGHTS, rows=np.arange(ROWS))
     apart = engine.train(lanes, keep=lambda lane: True)
     assert list(engine.notes.values()) == ["'v' trains one run after the other: forced."]
     for a, b in zip(side_by_side, apart, strict=True):

@@ -11,7 +11,7 @@ from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import Lane
 from goodfit.train.loop import Engine, Stopped
 from runs import distance, same
-from test_models_table import LABELS, ROWS, TABLE, WEIGHTS, member, net, penalties
+from test_models_table import LABELS, ROWS, TABLE, WEIGHTS, member, net, overlap, penalties
 
 L = keras.layers
 
@@ -131,8 +131,9 @@ def trained(lanes, **kwargs):
     return Engine(TABLE, LABELS, sample_weight=WEIGHTS, **kwargs).train(lanes, keep=lambda lane: True)
 
 
-def test_one_by_one_gives_what_the_lanes_give(monkeypatch):
-    one = net(penalties(), 1)
+@pytest.mark.parametrize("made", [penalties, overlap])
+def test_one_by_one_gives_what_the_lanes_give(made, monkeypatch):
+    one = net(made(), 1)
     lanes = [Lane("v", seed, one, member(seed)) for seed in (1, 2)]
     side_by_side = trained(lanes, rows=np.arange(ROWS))
     monkeypatch.setattr(obstacles, "of", lambda network: "forced")

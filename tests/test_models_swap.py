@@ -1,5 +1,6 @@
-"""Which convolutions take the maximum behind them with them."""
+"""Which convolutions take the maximum behind them with them, and what spatial dropout drops."""
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -86,3 +87,27 @@ def test_a_pooled_convolution_is_the_stock_layers_without_kernels(monkeypatch):
     there = np.asarray(form.model(rows))
     monkeypatch.setattr("goodfit.models.products.usable", lambda *arrays: False)
     np.testing.assert_allclose(form.model(rows), there, atol=1e-6)
+
+
+SPATIAL = [
+    (L.SpatialDropout1D(0.4), (5, 7)),
+    (L.SpatialDropout2D(0.4, data_format="channels_last"), (4, 5, 7)),
+    (L.SpatialDropout2D(0.4, data_format="channels_first"), (7, 4, 5)),
+    (L.SpatialDropout3D(0.4, data_format="channels_last"), (2, 4, 5, 7)),
+    (L.SpatialDropout3D(0.4, data_format="channels_first"), (7, 2, 4, 5)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), SPATIAL, ids=lambda v: str(getattr(v, "name", "")))
+def test_spatial_dropout_drops_the_maps_that_keras_drops(layer, shape):
+    model = keras.Sequential([keras.Input(shape), layer, L.Flatten(), L.Dense(3, activation="softmax")])
+    form = lane_form.of(network.of(model, keras.optimizers.SGD(), "sparse_categorical_crossentropy", 3), sparse=False)
+    ours, rows = form.model.get_layer(layer.name), np.ones((6, *shape), np.float32)
+    with ll.open_scope(ll.Scope({"0": 0.25}, jnp.ones(6), jnp.uint32(5))):
+        out = np.asarray(ours(rows, training=True))
+    assert np.unique(out).tolist() == pytest.approx([0, 1 / 0.75])
+
+    def alike(values):
+        return [axis for axis in range(values.ndim) if (values == values.take([0], axis)).all()]
+
+    assert alike(out) == alike(np.asarray(layer(rows, training=True))) != []

@@ -123,6 +123,10 @@ def noises():
         L.GaussianNoise(0.1),
         L.Reshape((4, 2)),
         L.SpatialDropout1D(0.4),
+        L.Reshape((2, 2, 2)),
+        L.SpatialDropout2D(0.2),
+        L.Reshape((2, 1, 2, 2)),
+        L.SpatialDropout3D(0.2),
         L.Flatten(),
         L.Dense(3, activation="softmax"),
     ]

@@ -23,4 +23,5 @@ compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$work/build/CMakeCache.txt
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so):$("$compiler" -print-file-name=libstdc++.so.6)" \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH="$work" KERAS_BACKEND=jax \
   "$python" -m pytest -q -p no:cacheprovider --capture=sys -k "not runs_out" tests/test_kernels.py tests/test_products.py \
-  tests/test_models_draws.py tests/test_models_recurrent.py tests/test_train_plain.py tests/test_ngrams.py  # the sanitiser needs memory of its own
+  tests/test_fused.py tests/test_models_draws.py tests/test_models_recurrent.py tests/test_train_plain.py \
+  tests/test_ngrams.py  # the sanitiser needs memory of its own

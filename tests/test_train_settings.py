@@ -12,9 +12,10 @@ from goodfit.models import initial, lane_form, network, obstacles, predict
 from goodfit.models import lane_layers as ll
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.source import load_model
+from goodfit.train import fused
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import Lane
-from goodfit.train.loop import Engine, Stopped, fused_rule
+from goodfit.train.loop import Engine, Stopped
 from test_models_table import LABELS, TABLE, Once, distance, member, net, same
 
 L, OPT, ops = keras.layers, keras.optimizers, keras.ops
@@ -79,7 +80,7 @@ def test_names_without_weight_decay_stay_with_every_copy_of_the_optimizer():
     assert changed.learning_rate < recipe.learning_rate
     for one in (recipe, changed):
         built = network.from_recipe(one, 6, 3)
-        assert fused_rule(built) is None
+        assert fused.rule_of(built.optimizer) is None
         for optimizer in (built.optimizer, lane_form.to_stock(built, initial.weights(built, 0)).optimizer):
             assert [optimizer._use_weight_decay(v) for v in variables] == [False, False, True]
     assert recipe.model == made(["gamma", "bias"]).model != made(["bias"]).model

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from goodfit.errors import first_line
-from goodfit.models import lane_form
+from goodfit.models import augmentation, lane_form
 from goodfit.models import lane_layers as ll
 from goodfit.models.network import Network
 from goodfit.models.once import once
@@ -25,16 +25,44 @@ _ELEMENTWISE = {
     *("Exp", "Log", "Sqrt", "Square", "Relu", "Sigmoid", "Tanh", "Softmax", "Cast"),
     *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalNot"),
 }
-"""Operations of functional models that treat each row by itself."""
-_ROWS = 6  # of the batch that layers of one's own are tried on
+"""Operations of functional models that treat each row by itself, along any axis but that of the rows."""
+_ROW_BY_ROW = {
+    *("InputLayer", "Identity", "Masking", "Lambda", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"),
+    *("Dense", "EinsumDense", "Embedding", "ReversibleEmbedding"),
+    *(f"{kind}{n}D" for kind in ("Conv", "SeparableConv", "DepthwiseConv") for n in (1, 2, 3)),
+    *(f"Conv{n}DTranspose" for n in (1, 2, 3)),
+    *(
+        f"{how}{what}Pooling{n}D"
+        for how in ("", "Global", "Adaptive")
+        for what in ("Max", "Average")
+        for n in (1, 2, 3)
+    ),
+    *("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"),
+    *("RNN", "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional", "TimeDistributed"),
+    *("SimpleRNNCell", "LSTMCell", "GRUCell", "ConvLSTMCell", "StackedRNNCells"),
+    *("BatchNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
+    *("SpectralNormalization", "Normalization", "Rescaling", "Resizing", "CenterCrop"),
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout"),
+    *("GaussianNoise", "ActivityRegularization"),
+    *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"),
+    *("Flatten", "Reshape", "Permute", "RepeatVector"),
+    *(f"{kind}{n}D" for kind in ("Cropping", "UpSampling", "ZeroPadding") for n in (1, 2, 3)),
+    *(kind.__name__ for kind in augmentation.LAYERS),
+}
+"""Keras's layers of which the same is true; what it has besides is tried. Batch normalisation has a lane layer."""
+_MIXING = ("CutMix", "MixUp", "MelSpectrogram")
+"""Keras's layers that put rows together, but so that a few rows may not show it: by chance, or where one is loud."""
+_TOGETHER = "lets the rows of a batch see each other"
+_ACTIVATIONS = "keras.src.activations."
+_ROWS = 6  # of the batch that layers are tried on
 
 
 @once
 def of(network: Network) -> str | None:
     """Why a network cannot train in lanes, as half a sentence; None where it can.
 
-    What Keras brings is known. Layers, functions and operations that it does not vouch for are tried on a few random
-    rows: in a lane the rows of others pass through them too, and must not change what they give for its own.
+    Keras's layers that treat each row by itself are known. Other layers, functions and operations are tried on a few
+    random rows: in a lane the rows of others pass through them too, and must not change what they give for its own.
     """
     model = network.model
     if not is_graph(model):
@@ -58,6 +86,10 @@ def of(network: Network) -> str | None:
             return f"{layer.name} carries its state from batch to batch"
         if isinstance(layer, keras.layers.BatchNormalization) and id(layer) in inside:
             return f"{layer.name} normalises over the batch inside another layer"
+        if type(layer).__name__ in _MIXING and type(layer).__module__.startswith("keras."):
+            return f"{type(layer).__name__} {_TOGETHER}"
+        if getattr(layer, "quantization_mode", None):
+            return f"{layer.name} is quantized"
         penalty = layer.activity_regularizer
         if penalty is not None and (id(layer) in inside or not isinstance(penalty, _ADDITIVE)):
             return f"{layer.name} has an activity regularizer that goodfit does not know"
@@ -100,21 +132,33 @@ def _parts(model: keras.Model) -> list[Any]:
 
 
 def _known(part: Any) -> bool:
-    """Whether a part is a layer of Keras's that does just what its class says."""
-    module, kind = type(part).__module__, type(part).__name__
-    if isinstance(part, keras.Model) or (module.startswith("keras.src.ops") and kind in _ELEMENTWISE):
+    """Whether a part is a model, or a layer or operation of Keras's of which it is known that it goes row by row."""
+    if isinstance(part, keras.Model):
         return True
-    stock = module.startswith("keras.") and isinstance(part, keras.layers.Layer)
     own = [getattr(part, name, None) for name in ("activation", "recurrent_activation", "function")]
-    return stock and all(f is None or str(getattr(f, "__module__", "")).startswith("keras.") for f in own)
+    return _by_rows(part) and all(f is None or getattr(f, "__module__", "").startswith(_ACTIVATIONS) for f in own)
+
+
+def _by_rows(part: Any) -> bool:
+    """Whether the class of a part, with its arguments, treats each row by itself; functions that it calls aside."""
+    kind, layer = type(part).__name__, isinstance(part, keras.layers.Layer)
+    if not type(part).__module__.startswith("keras." if layer else "keras.src.ops"):
+        return False
+    if kind not in (_ROW_BY_ROW if layer else _ELEMENTWISE):
+        return False
+    axes = [a for name in ("axis", "axes", "_attention_axes") for a in np.ravel(getattr(part, name, 1))]
+    equation = getattr(part, "equation", "a,b->a")  # of an EinsumDense
+    first = equation.partition("->")[2][0] == equation[0]
+    return first and all(a is not None and (a == -1 or a > 0) for a in axes)
 
 
 def _tried(network: Network) -> str | None:
     """What is found when a few random rows go through the network."""
     rng = np.random.default_rng(0)
-    rows = [_random(rng, t) for t in network.model.inputs]
-    others = [np.concatenate([r[:-2], _random(rng, t)[-2:]]) for r, t in zip(rows, network.model.inputs, strict=True)]
-    names = list(dict.fromkeys(type(layer).__name__ for layer in _own(network.model)))
+    inputs = network.model.inputs
+    rows = [_random(rng, t) for t in inputs]
+    others = [np.concatenate([r[:-2], _loud(_random(rng, t)[-2:])]) for r, t in zip(rows, inputs, strict=True)]
+    names = list(dict.fromkeys(type(layer).__name__ for layer in _strange(network.model)))
     name = ("one of " if len(names) > 1 else "") + ", ".join(names) or "a function or operation"
     form = lane_form.of(network, sparse=False)
     own = _own(form.model)
@@ -125,13 +169,23 @@ def _tried(network: Network) -> str | None:
             return f"{name} keeps state in Python"
         lanes = [jnp.broadcast_to(v.value, (2, *v.shape)) for v in form.model.trainable_variables]
         jax.eval_shape(jax.vmap(lambda t: _passed(form, network, rows, t)), lanes)
+        there = _passed(form, network, others)
     except Exception as error:
         return f"{name} cannot be traced ({first_line(error, 100)})"
+    if first[0] != _ROWS:
+        return f"{name} makes another number of rows"
     if not _close(first, again):
         return f"{name} gives other numbers for the same rows"
-    if not _close(first, _passed(form, network, others)):
-        return f"{name} lets the rows of a batch see each other"
+    if not _close(first, there):
+        return f"{name} {_TOGETHER}"
     return None
+
+
+def _strange(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of which it is not known whether they go row by row, without those inside of them."""
+    found = [layer for layer in flat_layers(model) if not _by_rows(layer)]
+    inside = {id(inner) for layer in found for inner in layer._flatten_layers(include_self=False)}
+    return [layer for layer in found if id(layer) not in inside]
 
 
 def _own(model: keras.Model) -> list[keras.layers.Layer]:
@@ -146,8 +200,13 @@ def _random(rng: np.random.Generator, tensor: Any) -> np.ndarray:
     return rng.integers(0, 2, shape).astype(tensor.dtype) if whole else rng.normal(size=shape).astype(np.float32)
 
 
+def _loud(rows: np.ndarray) -> np.ndarray:
+    """Rows far from all others, unless they are of whole numbers, which may number words."""
+    return rows if rows.dtype.kind in "iu" else 1000 * rows
+
+
 def _passed(form: lane_form.LaneForm, network: Network, rows: list[np.ndarray], trainable: Any = None) -> list[Any]:
-    """What a lane that owns all but the last two rows gets: its outputs, its state, its added losses."""
+    """What a lane that owns all but the last two rows gets: how many outputs, its own, its state, its added losses."""
     own = np.arange(_ROWS) < _ROWS - 2
     rates = {k: jnp.float32(v) for k, v in network.rates.items()}
     inputs: Any = [jnp.asarray(r) for r in rows]
@@ -159,7 +218,7 @@ def _passed(form: lane_form.LaneForm, network: Network, rows: list[np.ndarray], 
         out, state, losses = form.model.stateless_call(
             variables, [v.value for v in form.model.non_trainable_variables], inputs, training=True, return_losses=True
         )
-    return [out[: _ROWS - 2], *state, *losses]
+    return [len(out), out[: _ROWS - 2], *state, *losses]
 
 
 def _close(a: list[Any], b: list[Any]) -> bool:

@@ -9,14 +9,15 @@ from typing import Any
 import keras
 
 from goodfit.errors import ModelError, first_line
-from goodfit.models import copies
-from goodfit.models.walk import output_activation
+from goodfit.models import copies, measures
+from goodfit.models.walk import output_activation, output_shape
 
 _ACCURACIES = (
     keras.metrics.Accuracy,
     keras.metrics.CategoricalAccuracy,
     keras.metrics.SparseCategoricalAccuracy,
 )
+_TAKEN = ("loss", "accuracy", "learning_rate")
 _COUNT = re.compile(r"_\d+$")
 
 
@@ -28,7 +29,7 @@ class Settings:
         optimizer: Its optimizer, not built.
         loss: Its loss, as it was given.
         metrics: Keras metrics besides accuracy; a `BinaryAccuracy` stays for its threshold.
-        notes: What was chosen where nothing was said.
+        notes: What was chosen where nothing was said, and which metrics are not measured.
     """
 
     optimizer: keras.optimizers.Optimizer
@@ -100,6 +101,11 @@ def _metrics(model: keras.Model, notes: list[str]) -> list[keras.metrics.Metric]
     """The metrics that were asked for, accuracy left out: it is measured in any case."""
     asked = getattr(model, "_compile_metrics", None) if model.compiled else None
     found: dict[str, keras.metrics.Metric] = {}
+    if weighted := keras.tree.flatten(getattr(asked, "_user_weighted_metrics", None) or []):
+        names = ", ".join(_COUNT.sub("", str(getattr(m, "name", getattr(m, "__name__", m)))) for m in weighted)
+        notes.append(f"Weighted metrics ({names}) are measured as all others: every row counts alike.")
+    shape = output_shape(model)
+    units = shape[-1] if isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[-1], int) else None
     for given in ("_user_metrics", "_user_weighted_metrics"):
         for metric in keras.tree.flatten(getattr(asked, given, None) or []):
             if metric is None or str(metric).lower() in {"accuracy", "acc", "crossentropy", "ce"}:
@@ -120,7 +126,16 @@ def _metrics(model: keras.Model, notes: list[str]) -> list[keras.metrics.Metric]
                     before = sum(_COUNT.sub("", name) == base for name in found)
                     named = {"name": f"{base}_{before}" if before else base}
                     metric = type(metric).from_config({**metric.get_config(), **named})
-                found[metric.name] = metric
+                if metric.name in _TAKEN and not (units == 1 and isinstance(metric, keras.metrics.BinaryAccuracy)):
+                    kind = type(metric).__name__
+                    notes.append(
+                        f"The metric {metric.name} is called {kind} here: goodfit has a {metric.name} of its own."
+                    )
+                    metric = type(metric).from_config({**metric.get_config(), "name": kind})
+                if units and (why := measures.trouble(metric, units)) is not None:
+                    notes.append(f"The metric {metric.name} is not measured: {why.rstrip('.')}.")
+                else:
+                    found[metric.name] = metric
     return list(found.values())
 
 

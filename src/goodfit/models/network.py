@@ -164,16 +164,18 @@ def of(
         epochs: As in `Network`.
         patience: As in `Network`.
         class_weight: As in `Network`.
-        metrics: As in `Network`; a `BinaryAccuracy` sets the threshold of a single unit.
+        metrics: As in `Network`; one `BinaryAccuracy` sets the threshold of a single unit.
 
     Raises:
         ModelError: The model's output or its loss does not fit the classes.
     """
     units = output_units(model, classes)
     plain, smoothing = objective.prepared(loss, units)
-    thresholds = [m.threshold for m in metrics if isinstance(m, keras.metrics.BinaryAccuracy) and m.threshold != 0.5]
+    binary = keras.metrics.BinaryAccuracy
+    thresholds = [m.threshold for m in metrics if units == 1 and isinstance(m, binary) and m.threshold != 0.5]
     aim = objective.of(plain, units, output_activation(model), next(iter(thresholds), None))
     rates = {key: float(getattr(layer, swapped_rate(layer) or "")) for key, layer in varied(model).items()}
+    same = {aim.threshold} if thresholds else {aim.threshold, 0.5}  # then 0.5 is what nobody asked for
     return Network(
         model,
         optimizer,
@@ -184,7 +186,7 @@ def of(
         patience,
         smoothing,
         None if class_weight is None else tuple(float(w) for w in class_weight),
-        tuple(m for m in metrics if not isinstance(m, keras.metrics.BinaryAccuracy)),
+        tuple(m for m in metrics if not (units == 1 and isinstance(m, binary) and m.threshold in same)),
         rates,
     )
 

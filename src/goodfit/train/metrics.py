@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from goodfit.errors import ModelError
+from goodfit.models import measures
 from goodfit.models.objective import Objective
 
 
@@ -18,16 +20,23 @@ class Metrics:
 
     Args:
         metrics: Stock metrics; they stay as they are.
-        objective: Makes targets of class indices.
+        objective: Tells how many units the output has.
+
+    Raises:
+        ModelError: One of them cannot be measured.
     """
 
     def __init__(self, metrics: Sequence[keras.metrics.Metric], objective: Objective):
-        self.objective = objective
-        self.metrics = [type(m).from_config(m.get_config()) for m in metrics]
-        y = np.arange(4) % max(objective.units, 2)
-        out = np.full((4, objective.units), 1 / objective.units, np.float32)
+        self.units = objective.units
+        for metric in metrics:
+            if (why := measures.trouble(metric, self.units)) is not None:
+                raise ModelError(f"the metric {metric.name} cannot be measured", received=why)
+        self.metrics = [measures.copied(m) for m in metrics]
+        y = np.arange(4) % max(self.units, 2)
+        out = np.full((4, self.units), 1 / self.units, np.float32)
         for metric in self.metrics:  # some make their variables when they are first used
-            metric.update_state(self._truth(metric, y), out)
+            with measures.quietly():
+                metric.update_state(measures.truth(metric, jnp.asarray(y), self.units), out)
             metric.reset_state()
         self.names = tuple(f"{role}_{m.name}" for role in ("train", "val") for m in self.metrics)
 
@@ -48,19 +57,16 @@ class Metrics:
         for metric, variables in zip(self.metrics, state, strict=True):
 
             def one(variables: Any, mask: jax.Array, metric: keras.metrics.Metric = metric) -> Any:
-                weight = mask.astype(jnp.float32)
-                return metric.stateless_update_state(variables, self._truth(metric, y), out, sample_weight=weight)
+                truth, weight = measures.truth(metric, y, self.units), measures.weight(metric, mask)
+                with measures.quietly():
+                    return metric.stateless_update_state(variables, truth, out, sample_weight=weight)
 
             new.append(jax.vmap(one)(variables, masks))
         return new
 
     def results(self, state: Any) -> dict[str, jax.Array]:
-        """Each metric's result, `(lanes, 2)`; the mean over classes where it gives one a class."""
+        """Each metric's result, `(lanes, 2)`; the mean where it gives several, as of classes or thresholds."""
         return {
             m.name: jax.vmap(jax.vmap(lambda v, m=m: jnp.mean(m.stateless_result(v))))(variables)
             for m, variables in zip(self.metrics, state, strict=True)
         }
-
-    def _truth(self, metric: keras.metrics.Metric, y: Any) -> Any:
-        sparse = type(metric).__name__.startswith("Sparse") or str(metric.name).startswith("sparse")
-        return jnp.asarray(y) if sparse else self.objective.targets(jnp.asarray(y), 0.0)

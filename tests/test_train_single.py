@@ -6,7 +6,9 @@ import pytest
 
 from goodfit.errors import ModelError
 from goodfit.models import network, obstacles
+from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.recipe import Recipe
+from goodfit.models.source import load_model
 from goodfit.train.checkpoint import Checkpoint
 from goodfit.train.lane import Lane
 from goodfit.train.loop import Engine, Stopped
@@ -183,3 +185,16 @@ def test_what_keras_itself_cannot_train_is_told():
     with pytest.raises(ModelError, match="Keras cannot train the model"):
         engine.train([Lane("v", 1, own, member(1))])
     assert "cannot be traced" in next(iter(engine.notes.values()))
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_a_model_that_was_compiled_to_run_eagerly_does(eager):
+    model = stack(Counting()).model
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=eager)
+    own = network.from_recipe(KerasRecipe.of(load_model(model), batch_size=2, epochs=1), 6, 3)
+    engine = Engine(TABLE, LABELS)
+    (run,) = engine.train([Lane("v", 1, own, member(1))])
+    assert np.isfinite(run.curves["loss"]).all()
+    (single,) = engine.programs.values()
+    (counting,) = (layer for layer in single.model.layers if isinstance(layer, Counting))
+    assert (counting.calls > 30) is eager  # in each of 30 steps, or where they are compiled

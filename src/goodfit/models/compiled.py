@@ -30,12 +30,14 @@ class Settings:
         loss: Its loss, as it was given.
         metrics: Keras metrics besides accuracy; a `BinaryAccuracy` stays for its threshold.
         notes: What was chosen where nothing was said, and which metrics are not measured.
+        eager: Whether Keras is not to compile the steps where it trains the model itself.
     """
 
     optimizer: keras.optimizers.Optimizer
     loss: Any
     metrics: tuple[keras.metrics.Metric, ...] = ()
     notes: tuple[str, ...] = ()
+    eager: bool = False
 
 
 def read(model: keras.Model) -> Settings:
@@ -61,7 +63,7 @@ def read(model: keras.Model) -> Settings:
             expected="one loss of weight 1",
             fix="Leave loss_weights out; the learning rate scales the steps.",
         )
-    return Settings(_optimizer(optimizer), loss, tuple(_metrics(model, notes)), tuple(notes))
+    return Settings(_optimizer(optimizer), loss, tuple(_metrics(model, notes)), tuple(notes), bool(model.run_eagerly))
 
 
 def default_loss(model: keras.Model) -> keras.losses.Loss:

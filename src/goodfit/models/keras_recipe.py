@@ -35,6 +35,7 @@ class Parts:
     optimizer: keras.optimizers.Optimizer
     loss: Any
     metrics: tuple[keras.metrics.Metric, ...]
+    eager: bool = False
 
 
 @final
@@ -193,7 +194,7 @@ class KerasRecipe(Recipe):
         loss, _ = objective.prepared(settings.loss, _units(model))
         if self.label_smoothing:
             loss = type(loss).from_config({**loss.get_config(), "label_smoothing": self.label_smoothing})
-        return Parts(model, optimizer, loss, settings.metrics)
+        return Parts(model, optimizer, loss, settings.metrics, settings.eager)
 
     @property
     def _smooths(self) -> bool:
@@ -238,7 +239,8 @@ def _fingerprint(source: Source) -> str:
     loss, smoothing = objective.prepared(settings.loss, _units(model))
     made = {k: v for k, v in objective.settings(loss).items() if k != "name"}
     what = [canonical(model, numbers=True), type(settings.optimizer).__name__, optimizer, type(loss).__name__, made]
-    digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics]]).encode())
+    eager = ["eager"] if settings.eager else []
+    digest = hashlib.sha256(text([*what, smoothing, [m.name for m in settings.metrics], *eager]).encode())
     schedule = getattr(settings.optimizer, "_learning_rate", None)
     given = [objective.function(loss), type(settings.optimizer), schedule]
     if own := [*code.reached(model), *(v for v in given if code.is_own(v))]:

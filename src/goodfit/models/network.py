@@ -39,6 +39,7 @@ class Network:
         class_weight: Weight of each class in the training loss; None weighs all alike.
         metrics: Keras metrics besides loss and accuracy, measured after each epoch.
         rates: The numbers of its dropout and noise layers, in the order of its graph.
+        eager: Whether Keras does not compile its steps where it is no lane.
     """
 
     model: keras.Model
@@ -52,6 +53,7 @@ class Network:
     class_weight: tuple[float, ...] | None = None
     metrics: tuple[keras.metrics.Metric, ...] = ()
     rates: dict[str, float] = field(default_factory=dict)
+    eager: bool = False
 
     @property
     def loss(self) -> keras.losses.Loss:
@@ -119,6 +121,7 @@ def from_recipe(
             patience=recipe.patience,
             class_weight=recipe.class_weight,
             metrics=parts.metrics,
+            eager=parts.eager,
         )
     layers = keras.layers
     shape = (features,) if isinstance(features, int) else tuple(features)
@@ -152,6 +155,7 @@ def of(
     patience: int | None = None,
     class_weight: Sequence[float] | None = None,
     metrics: Sequence[keras.metrics.Metric] = (),
+    eager: bool = False,
 ) -> Network:
     """A network of any built Keras model; what lanes may vary is read off its layers.
 
@@ -165,6 +169,7 @@ def of(
         patience: As in `Network`.
         class_weight: As in `Network`.
         metrics: As in `Network`; one `BinaryAccuracy` sets the threshold of a single unit.
+        eager: As in `Network`.
 
     Raises:
         ModelError: The model's output or its loss does not fit the classes.
@@ -188,6 +193,7 @@ def of(
         None if class_weight is None else tuple(float(w) for w in class_weight),
         tuple(m for m in metrics if not (units == 1 and isinstance(m, binary) and m.threshold in same)),
         rates,
+        eager,
     )
 
 

@@ -62,11 +62,11 @@ class Single:
         """As in `Program`."""
         network = self.network
         if self.model is None:
-            self.model = lane_form.to_stock(network, list(weights[0]))
+            model = self.model = lane_form.to_stock(network, list(weights[0]))
             kept = [_OwnLoss(self.objective, network.label_smoothing), _Right(self.objective)]
-            self.model.compile(self.model.optimizer, self.model.loss, weighted_metrics=kept)
-            self.model.optimizer.build(self.model.trainable_variables)
-            self.fresh = [np.asarray(v.value) for v in self.model.optimizer.variables]
+            model.compile(model.optimizer, model.loss, weighted_metrics=kept, run_eagerly=network.eager)
+            model.optimizer.build(model.trainable_variables)
+            self.fresh = [np.asarray(v.value) for v in model.optimizer.variables]
         model = self.model
         for variable, value in zip(model.weights, weights[0], strict=True):
             variable.assign(value)

@@ -95,3 +95,21 @@ def test_texts_that_cannot_be_held_are_told_early(monkeypatch):
     monkeypatch.setattr(ngrams, "BLOCK", 4)
     with memory.at_most(1), pytest.raises(DataError, match=r"do not fit into memory.*bytes"):
         ngrams.fit(["a b c"] * 10)
+
+
+def test_an_accelerator_trains_as_many_lanes_as_its_own_memory_holds(monkeypatch):
+    class Device:
+        platform = "gpu"
+
+        def memory_stats(self):
+            return {"bytes_limit": 5000, "bytes_in_use": 2000}
+
+    net = network.from_recipe(Recipe(units=(256,)), 100, 2)
+    assert plan.free() == pytest.approx(memory.available(), rel=0.2)
+    assert plan.lanes_at_once(net, 1024, 100, 1 << 40) == plan.TOGETHER
+    rows = plan.evaluation_rows(net, 32, False)
+    monkeypatch.setattr("jax.devices", lambda: [Device()])
+    assert plan.free() == 3000
+    assert plan.lanes_at_once(net, 1024, 100, 1 << 40) == 1024
+    assert plan.lanes_at_once(net, 1024, 100, 600 * plan.lane_bytes(net, 100)) == 512
+    assert plan.evaluation_rows(net, 32, False) > rows

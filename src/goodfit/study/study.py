@@ -20,7 +20,7 @@ from goodfit.diagnose.finding import Finding
 from goodfit.diagnose.internals import with_internals
 from goodfit.errors import StudyError, UsageError
 from goodfit.history import History
-from goodfit.memory import PROGRAMS, available
+from goodfit.memory import PROGRAMS
 from goodfit.models import network, obstacles, predict
 from goodfit.models.keras_recipe import KerasRecipe
 from goodfit.models.network import Network
@@ -350,7 +350,7 @@ class Study:
         """Bytes for lanes: what is left of the memory asked for, or half of what is free; once the rows are there."""
         given = self.options.memory
         _ = self.x
-        left = (lambda: max(0, available() - PROGRAMS)) if given else (lambda: available() // 2)
+        left = (lambda: max(0, plan.free() - PROGRAMS)) if given else (lambda: plan.free() // 2)
         return self.decide(f"memory of {given}" if given else "memory", left)
 
     @cached_property

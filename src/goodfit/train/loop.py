@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from goodfit.data import inputs
-from goodfit.memory import available
 from goodfit.models import lane_form, obstacles
 from goodfit.models.network import Network
 from goodfit.train import fused, plan
@@ -72,7 +71,7 @@ class Engine:
         self.y = jnp.asarray(y, jnp.int32)
         self.sample_weight = None if sample_weight is None else jnp.asarray(sample_weight, jnp.float32)
         self.rows, self.order_seed, self.checkpoint, self.stop = rows, order_seed, checkpoint, stop
-        self.memory = available() // 2 if memory is None else memory
+        self.memory = plan.free() // 2 if memory is None else memory
         self.programs: dict[str, Program | Single] = {}
         self.notes: dict[str, str] = {}
         self.pace = Pace()

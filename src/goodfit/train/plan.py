@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import keras
 import numpy as np
 
@@ -16,8 +17,8 @@ SHARE = 0.8
 """Of the rows of a stream's batch that are a lane's own, where the stream is not known yet."""
 
 TOGETHER, NARROW = 32, 128
-"""Lanes of one program at the most: more share no more work, and what they hold between layers leaves the caches. Four
-times as many where no layer is wider than `NARROW`."""
+"""Lanes of one program at the most on a CPU: more share no more work, and what they hold between layers leaves the
+caches. Four times as many where no layer is wider than `NARROW`."""
 
 CACHED = 512 << 20
 """Bytes that a step of the wide lanes of one program goes over at the most, unless `FEWEST` lanes hold more: 29 lanes
@@ -28,6 +29,19 @@ FEWEST = 8
 
 PROBE, PROBED = 128, 2 << 20
 """Rows that lanes are looked into on, and bytes that this may take of each in any case."""
+
+
+def accelerator() -> jax.Device | None:
+    """The device that lanes are trained on, if it is not the CPU."""
+    device = jax.devices()[0]
+    return None if device.platform == "cpu" else device
+
+
+def free() -> int:
+    """Bytes that lanes may still take: of the accelerator's memory where there is one that tells it."""
+    device = accelerator()
+    told = device.memory_stats() if device is not None else None
+    return told["bytes_limit"] - told["bytes_in_use"] if told else memories.available()
 
 
 def lane_bytes(network: Network, rows: int, batch: int | None = None) -> int:
@@ -97,10 +111,16 @@ def lanes_at_once(network: Network, lanes: int, rows: int, memory: int, batch: i
         batch: Rows of a batch of their stream.
     """
     each = max(1, lane_bytes(network, rows, batch))
+    if accelerator() is not None:  # the more the better
+        return _evenly(lanes, max(1, min(lanes, memory // each)))
     units = widest(network.model)
     passed = 4 * (5 * network.model.count_params() + 6 * network.batch_size * units)
     together = min(TOGETHER, max(FEWEST, CACHED // passed)) if units > NARROW else 4 * TOGETHER
-    most = max(1, min(together, memory // each))
+    return _evenly(lanes, max(1, min(together, memory // each)))
+
+
+def _evenly(lanes: int, most: int) -> int:
+    """Lanes of each chunk, of which none has more than `most`."""
     fewest = -(-lanes // min(lanes, most))
     # The last chunk is filled up with lanes that nobody asked for: as few as a quarter more chunks leave.
     chunks = min(range(fewest, fewest + fewest // 4 + 1), key=lambda n: n * -(-lanes // n))
@@ -117,6 +137,7 @@ def evaluation_rows(network: Network, lanes: int, sparse: bool) -> int:
 
     Every block of sparse rows goes over all of the first layer's weights, so there larger ones (64 MB) are quicker.
     """
-    room, columns = (64 if sparse else 2) << 20, dense_columns(network, sparse)
+    megabytes = 64 if sparse else 2
+    room, columns = (megabytes if accelerator() is None else 256) << 20, dense_columns(network, sparse)
     most = room // (4 * widest(network.model) * lanes)
     return int(np.clip(min(most, room // (4 * columns)) if columns else most, 32 if sparse else 16, 2048))

@@ -11,6 +11,7 @@ from goodfit.models import network
 from goodfit.models.recipe import Recipe
 from goodfit.train import pace
 from goodfit.train.checkpoint import Checkpoint
+from goodfit.train.chunk import Chunk
 from goodfit.train.lane import TRAIN, VALIDATION, Lane
 from goodfit.train.loop import Engine, Stopped
 from goodfit.train.pace import Pace, Part
@@ -61,6 +62,17 @@ def test_lanes_do_not_notice_that_others_leave(name, x):
     assert sizes[-1] < 3
     assert all(same(a, b, 2e-5) for a, b in zip(whole, fewer, strict=True))
     assert [run.weights is None for run in fewer] == [False, True, False, False, False]
+
+
+def test_best_weights_that_nobody_wants_are_not_copied(monkeypatch):
+    copied = []
+    monkeypatch.setattr(Chunk, "_final", lambda self: copied.append(1))
+    engine = Engine(X, Y)
+    engine.programs = PROGRAMS.setdefault(True, {})
+    engine.pace.compilation, engine.pace.gain = lambda part, size=None: 0.0, lambda part, size, fewer: 1.0
+    runs = engine.train(lanes_of("early stopping"))
+    assert len({run.epochs_run for run in runs}) > 1
+    assert not copied
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -162,7 +162,7 @@ class Chunk:
 
     def leave(self, size: int) -> None:
         """Go on in a program of `size` places, with the active lanes only."""
-        final = self._final()
+        final: Any = self._final() if self.weights else None
         for place, lane in enumerate(self.at.tolist()):
             if lane in self.weights and not self.active[lane]:
                 self.weights[lane] = self.program.weights(final, place)
@@ -192,7 +192,8 @@ class Chunk:
 
     def finish(self) -> list[Trained]:
         """The trained runs, with weights where they are wanted; lanes with patience come with their best."""
-        final, places = self._final(), {lane: place for place, lane in enumerate(self.at.tolist())}
+        final: Any = self._final() if self.weights else None
+        places = {lane: place for place, lane in enumerate(self.at.tolist())}
         rate, out = CURVES.index("learning_rate"), []
         for i, lane in enumerate(self.lanes):
             ran = int(np.flatnonzero(~np.isnan(self.curves[rate, :, i])).max(initial=-1)) + 1

@@ -179,7 +179,7 @@ def test_only_treatments_that_change_something_are_proposed():
 
 def test_the_same_model_made_again_is_the_same_recipe_and_another_is_another():
     assert recipe(dense) == recipe(dense)
-    assert recipe(dense).key == recipe(dense).key
+    assert recipe(dense).identity == recipe(dense).identity
     other = dense()
     other.compile(keras.optimizers.Adam(0.01, beta_1=0.8), "sparse_categorical_crossentropy")
     assert recipe(lambda: other).model != recipe(dense).model

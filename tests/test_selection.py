@@ -97,11 +97,6 @@ def test_overlapping_splits_ask_for_a_larger_difference():
     assert choose(seen, LEVEL, resampled=(500, 500)).value == "base"
 
 
-def test_losses_are_better_when_lower():
-    seen = {name: -s for name, s in scores(base=0.0, l2=0.01).items()}
-    assert choose(seen, LEVEL, higher_is_better=False, metric="val_loss").value == "l2"
-
-
 def test_a_variant_with_a_diverged_run_is_no_safe_choice():
     seen = scores(base=0.0, small=0.0)
     assert choose(seen, LEVEL).value == "small"

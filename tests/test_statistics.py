@@ -1,5 +1,6 @@
 """The statistics of a comparison: against slow independent versions, by their symmetries, and by how often they err."""
 
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -128,7 +129,7 @@ def test_mcnemar_is_exact_for_few_disagreements_and_chi_squared_for_many():
     same = mcnemar(*outcomes(90, 0, 0, 10))
     assert (same.effect, same.p) == (0, 1)
     assert same.low < 0 < same.high
-    json.dumps(many.to_dict(), allow_nan=False)
+    json.dumps(dataclasses.asdict(many), allow_nan=False)
 
 
 def test_mean_interval():

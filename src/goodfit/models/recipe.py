@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -180,11 +178,6 @@ class Recipe:
     def widest(self) -> int:
         """Units or filters of the widest hidden layer; 0 without any."""
         return max((*self.filters, *self.units), default=0)
-
-    @property
-    def key(self) -> str:
-        """A short hash of all fields."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
 
     def diff(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Fields in which `other` differs: name to (here, there)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,6 @@ class PairedAccuracies:
     only_base: int
     only_other: int
     rows: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
-        return asdict(self)
 
 
 def mcnemar(base_correct: Any, other_correct: Any, *, alpha: float = 0.05) -> PairedAccuracies:

@@ -50,9 +50,7 @@ def choose(
     complexities: Mapping[str, tuple[float, ...]],
     *,
     base: str = "base",
-    higher_is_better: bool = True,
     resampled: tuple[int, int] | None = None,
-    worst: float | None = None,
     metric: str = "accuracy",
 ) -> Choice:
     """The simplest variant within one standard error of the best; the base may win: "no change".
@@ -61,12 +59,11 @@ def choose(
     standard error of that difference, and no more of its runs diverged. One all of whose runs diverged is no choice.
 
     Args:
-        scores: Scores of each variant over the same seeds, each `(n,)`; what is not finite is a diverged run.
+        scores: Scores of each variant over the same seeds, each `(n,)`, the higher the better; what is not finite is a
+            diverged run.
         complexities: What `complexity` says of each variant; ties go to the better mean.
         base: Name of the untreated variant.
-        higher_is_better: False for losses.
         resampled: As for `compare`.
-        worst: As for `compare`.
         metric: Name of the score, for the reason.
 
     Raises:
@@ -76,7 +73,7 @@ def choose(
     if base not in scores:
         known = ", ".join(repr(name) for name in names)
         raise UsageError("the base is not among the variants", expected=repr(base), received=known)
-    table, diverged = aligned(list(scores.values()), higher_is_better=higher_is_better, worst=worst)
+    table, diverged = aligned(list(scores.values()))
     n = table.shape[1]
     if len(names) == 1:
         return Choice(base, base, (base,), f"'{base}' is the only variant, so it stays.")
@@ -91,7 +88,7 @@ def choose(
     ]
     chosen = min(within, key=lambda i: complexities[names[i]])  # ties: the better mean, as `within` is sorted by it
     kept = [names[chosen]] + [names[i] for i in within if i != chosen]
-    mean = float(np.mean(table[first])) * (1 if higher_is_better else -1)
+    mean = float(np.mean(table[first]))
     reason = f"'{names[first]}' has the best mean {metric} over {n} seeds ({mean:.4f})"
     if chosen == first:
         alone = "no other variant is" if len(within) == 1 else "no simpler variant is"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from goodfit.errors import StudyError, first_line
 from goodfit.history import History
+from goodfit.report.languages import Texts
 
 METRICS = ("loss", "accuracy", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
 """Columns of `history.parquet` that are curves."""
@@ -114,6 +116,17 @@ def contrast(variant: dict[str, Any]) -> dict[str, Any]:
     delta = variant.get("delta") or {}
     told = {**delta, "effect": delta.get("mean")} if delta else {}
     return {**told, **{k: v for k, v in (variant.get("comparison") or {}).items() if v is not None}}
+
+
+def held_back(comparisons: Mapping[str, dict[str, Any]], texts: Texts) -> str:
+    """Why some are undecided though their intervals leave out zero, by name ("" is the choice); empty for none."""
+    from goodfit.study.comparison import held_back as is_held
+
+    found = {name: c for name, c in comparisons.items() if is_held(c)}
+    if not found:
+        return ""
+    names = ", ".join(f"'{name}'" if name else texts("comparison.choice") for name in found)
+    return texts("comparison.held_back", names=names, most=f"{next(iter(found.values()))['alpha']:g}")
 
 
 def read_histories(file: Path) -> dict[str, dict[str, History]]:

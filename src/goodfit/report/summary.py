@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goodfit.report import numbers
-from goodfit.report.source import Source, clean, contrast
+from goodfit.report import languages, numbers
+from goodfit.report.source import Source, clean, contrast, held_back
 from goodfit.words import count
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def summary(study: dict[str, Any], folder: str | Path | None = None) -> Group:
         star = f"* {source.chosen} was chosen. " if source.chosen else ""
         legend = LEGEND if any(contrast(v) for v in source.variants) else ""
         parts += [Text(star + legend, style="dim")] if star or legend else []
-        parts += [Text(s, style="dim") for s in _held_back(source.comparisons)]
+        held = held_back(source.comparisons, languages.get())
+        parts += [Text(held, style="dim")] if held else []
     if folder is not None:
         parts.append(Text())
         parts += [
@@ -112,7 +113,8 @@ def comparison(study: dict[str, Any], comparisons: Iterable[Any]) -> Group:
         effect, *others = _effect(c)
         table.add_row(Text(c["names"][1]), str(c["n"]), effect, *others)
     parts += [table, Text(LEGEND, style="dim")]
-    parts += [Text(s, style="dim") for s in _held_back({c["names"][1]: c for c in found})]
+    held = held_back({c["names"][1]: c for c in found}, languages.get())
+    parts += [Text(held, style="dim")] if held else []
     if len(found) > 1 and (warned := too_few(max(c["n"] for c in found))):
         parts.append(Text(warned))
     if len(found) == 1:
@@ -172,18 +174,6 @@ def _notes(source: Source) -> list[str]:
     more = len(notes) - NOTES
     shown = [f"Note: {note}" for note in notes[:NOTES]]
     return [*shown, f"{more} more note{'s are' if more > 1 else ' is'} in the report."] if more > 0 else shown
-
-
-def _held_back(comparisons: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Why some are undecided though their intervals leave out zero."""
-    from goodfit.study.comparison import held_back
-
-    if not (found := {name: c for name, c in comparisons.items() if held_back(c)}):
-        return []
-    names = ", ".join(f"'{name}'" if name else "the choice on fresh seeds" for name in found)
-    most = next(iter(found.values()))["alpha"]
-    why = f"a verdict takes a sign-flip p of {most:g} at most, too"
-    return [f"Undecided though the interval leaves out zero: {names}; {why}."]
 
 
 def _short(name: str, most: int = 18) -> str:

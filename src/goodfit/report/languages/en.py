@@ -82,6 +82,7 @@ MESSAGES = {
     "comparison.diverged": "{runs} of {n} runs diverged",
     "comparison.reference": "reference",
     "comparison.fresh": "on fresh seeds",
+    "comparison.choice": "the choice on fresh seeds",
     "comparison.caption": "Every variant at its best epoch of the mean curve, with 95% intervals. "
     "Effects are paired by seed, in points of validation accuracy; p is corrected for the number of treatments (Holm).",
     "comparison.held_back": "Undecided though the interval leaves out zero: {names}; "

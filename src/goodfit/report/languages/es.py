@@ -82,6 +82,7 @@ MESSAGES = {
     "comparison.diverged": "{runs} de {n} ejecuciones divergieron",
     "comparison.reference": "referencia",
     "comparison.fresh": "con semillas nuevas",
+    "comparison.choice": "la elección con semillas nuevas",
     "comparison.caption": "Cada variante en la mejor época de su curva media, con intervalos del 95 %. Los efectos se "
     "emparejan por semilla, en puntos de exactitud de validación; p se corrige por el número de tratamientos (Holm).",
     "comparison.held_back": "Sin decidir aunque el intervalo no contiene el cero: {names}; "

@@ -8,7 +8,7 @@ from goodfit.report import numbers
 from goodfit.report.figures import intervals
 from goodfit.report.html import esc, figure, paragraph, plot, section, table
 from goodfit.report.sections import Build
-from goodfit.report.source import contrast
+from goodfit.report.source import contrast, held_back
 
 SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?", "diverged": "✕"}
 
@@ -94,18 +94,8 @@ def _table(build: Build) -> str:
     head, rows = [texts(f"column.{c}") for c in columns], [r[: len(columns)] for r in rows]
     splits = {str(contrast(v).get("split")) for v in source.variants} & {"resampled", "fixed"}
     caption = " ".join(texts(f"comparison.{key}") for key in ("caption", *sorted(splits)))
-    return table(head, rows, caption + _held_back(build), words=(0, 8), kinds=kinds)
-
-
-def _held_back(build: Build) -> str:
-    """Why some are undecided though their intervals leave out zero; empty where none is."""
-    from goodfit.study.comparison import held_back
-
-    found = {name: c for name, c in build.source.comparisons.items() if held_back(c)}
-    if not found:
-        return ""
-    names = ", ".join(f"'{name}'" if name else build.texts("comparison.fresh") for name in found)
-    return " " + build.texts("comparison.held_back", names=names, most=f"{next(iter(found.values()))['alpha']:g}")
+    caption = f"{caption} {held_back(source.comparisons, texts)}".strip()
+    return table(head, rows, caption, words=(0, 8), kinds=kinds)
 
 
 def _metric(v: dict[str, Any], key: str, form: Any) -> str:

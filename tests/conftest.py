@@ -1,4 +1,6 @@
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,6 +19,15 @@ prefer_jax()
 def _own_cache(tmp_path_factory):
     """Tests leave the user's cache alone."""
     os.environ["GOODFIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget():
+    """What a module's tests compiled is not kept to the end: it would be gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

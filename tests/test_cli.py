@@ -201,10 +201,10 @@ def test_ctrl_c_says_how_to_go_on(times, tmp_path, capsys, monkeypatch):
 
 
 BUSY = """
-import hashlib
+import hashlib, threading
 from goodfit.cli.fit import _Stop
 with _Stop() as stop:
-    print("training", flush=True)
+    threading.Timer(1, print, ["training"], {"flush": True}).start()  # then the line below has begun
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # minutes in C, as an epoch is in C++
 """
 
